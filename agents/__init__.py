@@ -1,0 +1,4 @@
+"""Reference agents, installed and imported as ``kgwalk.agents``. They use only kgwalk's public API."""
+
+if __name__ != "kgwalk.agents":
+    raise ImportError("import kgwalk.agents, not agents: a second copy would make a second copy of every class")

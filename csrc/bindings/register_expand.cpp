@@ -1,0 +1,97 @@
+#include <pybind11/stl.h>
+
+#include "bindings/arrays.h"
+#include "core/actions.h"
+#include "core/expand.h"
+#include "core/overlay.h"
+
+namespace kgwalk {
+namespace {
+
+using Ids = Array<std::int32_t>;
+
+py::tuple ragged_to_numpy(Ragged&& r) {
+  return py::make_tuple(to_numpy(std::move(r.offsets)), to_numpy(std::move(r.relations)), to_numpy(std::move(r.tails)));
+}
+
+Span<const Query> view_queries(const Ids& queries) {
+  const auto triples = view_triples(queries, "queries");
+  static_assert(sizeof(Query) == sizeof(Triple), "a query is three packed ids");
+  return {reinterpret_cast<const Query*>(triples.data()), triples.size()};
+}
+
+}  // namespace
+
+void register_expand(py::module_& m) {
+  py::class_<Overlay, std::shared_ptr<Overlay>>(m, "Overlay")
+      .def(py::init([](const Graph& graph, const Ids& hidden, const Ids& added, std::vector<int> added_types) {
+             return std::make_shared<Overlay>(graph, view_triples(hidden, "hidden"), view_triples(added, "added"),
+                                              std::move(added_types));
+           }),
+           py::arg("graph"), py::arg("hidden").noconvert(), py::arg("added").noconvert(),
+           py::arg("added_types") = std::vector<int>{})
+      .def_property_readonly("num_entities", &Overlay::num_entities);
+
+  py::class_<Expand>(m, "Expand")
+      .def(py::init([](const Graph& graph, std::shared_ptr<Overlay> overlay, int max_out_degree) {
+             const py::gil_scoped_release release;
+             return Expand(graph, std::move(overlay), max_out_degree);
+           }),
+           py::arg("graph"), py::arg("overlay") = py::none(), py::arg("max_out_degree") = 0)
+      .def_property_readonly("graph", &Expand::graph)
+      .def_property_readonly("num_entities", &Expand::num_entities)
+      .def_property_readonly("max_out_degree", &Expand::max_out_degree)
+      .def("edge_table",
+           [](const Expand& e) {
+             std::vector<Edge> edges(e.graph().edges().begin(), e.graph().edges().end());
+             const std::vector<Edge> replaced = e.replaced_edges();
+             edges.insert(edges.end(), replaced.begin(), replaced.end());
+             std::vector<std::int32_t> flat(2 * edges.size());
+             for (std::size_t i = 0; i < edges.size(); ++i) {
+               flat[2 * i] = edges[i].relation;
+               flat[2 * i + 1] = edges[i].tail;
+             }
+             return to_numpy(std::move(flat), {static_cast<py::ssize_t>(edges.size()), 2});
+           })
+      .def(
+          "__call__",
+          [](const Expand& e, const Ids& frontier, const Ids& relations, const std::optional<Ids>& exclude,
+             bool capped) {
+            const auto heads = view(frontier, "frontier");
+            const auto wanted = view(relations, "relations");
+            const auto hidden = exclude ? view_triples(*exclude, "exclude") : Span<const Triple>{};
+            Ragged out;
+            {
+              const py::gil_scoped_release release;
+              out = e.expand(heads, wanted, hidden, capped);
+            }
+            return ragged_to_numpy(std::move(out));
+          },
+          py::arg("frontier").noconvert(), py::arg("relations").noconvert(), py::arg("exclude") = py::none(),
+          py::arg("capped") = true);
+
+  py::class_<ActionSets, std::shared_ptr<ActionSets>>(m, "ActionSets")
+      .def(py::init([](const Expand& expand, bool hide_fact, bool hide_answers) {
+             return std::make_shared<ActionSets>(expand, ActionRules{hide_fact, hide_answers});
+           }),
+           py::arg("expand"), py::arg("hide_fact") = true, py::arg("hide_answers") = true)
+      .def_property_readonly("expand", &ActionSets::expand)
+      .def_property_readonly("graph", &ActionSets::graph)
+      .def(
+          "candidates",
+          [](const ActionSets& actions, const Ids& at, const Ids& query_of, const Ids& queries, bool last_hop) {
+            const auto nodes = view(at, "at");
+            const auto index = view(query_of, "query_of", at.size());
+            const auto wanted = view_queries(queries);
+            Ragged out;
+            {
+              const py::gil_scoped_release release;
+              out = actions.candidates(nodes, index, wanted, last_hop);
+            }
+            return ragged_to_numpy(std::move(out));
+          },
+          py::arg("at").noconvert(), py::arg("query_of").noconvert(), py::arg("queries").noconvert(),
+          py::arg("last_hop"));
+}
+
+}  // namespace kgwalk

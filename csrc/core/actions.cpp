@@ -1,0 +1,104 @@
+#include "core/actions.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+
+#include "core/thread_pool.h"
+
+namespace kgwalk {
+namespace {
+
+bool holds(Span<const Edge> answers, EntityId entity) {
+  const auto it = std::lower_bound(answers.begin(), answers.end(), entity,
+                                   [](Edge e, EntityId wanted) { return e.tail < wanted; });
+  return it != answers.end() && it->tail == entity;
+}
+
+}  // namespace
+
+bool ActionRow::legal(std::size_t slot) const {
+  const auto s = static_cast<std::int32_t>(slot);
+  if ((num_hidden > 0 && s == hidden[0]) || (num_hidden > 1 && s == hidden[1])) return false;
+  return !filtered() || edges[slot].tail == target || !holds(answers, edges[slot].tail);
+}
+
+std::size_t ActionRow::count() const {
+  if (!filtered()) return 1 + num_visible();
+  std::size_t n = 1;
+  for (std::size_t slot = 0; slot < edges.size(); ++slot) n += legal(slot);
+  return n;
+}
+
+ActionRow ActionSets::row(EntityId at, const Query& query, bool last_hop) const {
+  ActionRow row;
+  row.at = at;
+  row.edges = expand_.row(at);
+  row.target = query.target;
+  if (rules_.hide_fact) {
+    row.num_hidden = expand_.hidden_slots(row.edges, at, {query.source, query.relation, query.target}, row.hidden);
+  }
+  if (last_hop && rules_.hide_answers) {
+    row.answers = expand_.full_row(query.source, query.relation);
+    // Nearly every training query has one answer, its target: then there is nothing to filter.
+    if (row.answers.size() == 1 && row.answers[0].tail == query.target) row.answers = {};
+  }
+  return row;
+}
+
+Ragged ActionSets::candidates(Span<const EntityId> at, Span<const std::int32_t> query_of, Span<const Query> queries,
+                              bool last_hop) const {
+  const std::size_t n = at.size();
+  if (query_of.size() != n) {
+    throw std::invalid_argument("candidates: expected " + std::to_string(n) + " query indices, got " +
+                                std::to_string(query_of.size()));
+  }
+  for (const Query& q : queries) check_query(q);
+  for (const std::int32_t q : query_of) {
+    if (q < 0 || static_cast<std::size_t>(q) >= queries.size()) {
+      throw std::out_of_range("query index " + std::to_string(q) + " is not in [0, " +
+                              std::to_string(queries.size()) + ")");
+    }
+  }
+  Ragged out;
+  out.offsets.assign(n + 1, 0);
+  constexpr std::int64_t kGrain = 2048;
+  const auto row_of = [&](std::size_t i) {
+    return row(at[i], queries[static_cast<std::size_t>(query_of[i])], last_hop);
+  };
+  parallel_for(static_cast<std::int64_t>(n), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      out.offsets[i + 1] = static_cast<std::int64_t>(row_of(i).count());
+    }
+  });
+  for (std::size_t i = 0; i < n; ++i) out.offsets[i + 1] += out.offsets[i];
+  out.relations.resize(static_cast<std::size_t>(out.offsets[n]));
+  out.tails.resize(out.relations.size());
+  const RelationId stay = graph().stay();
+  parallel_for(static_cast<std::int64_t>(n), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      const ActionRow actions = row_of(i);
+      auto to = static_cast<std::size_t>(out.offsets[i]);
+      out.relations[to] = stay;
+      out.tails[to++] = at[i];
+      for (std::size_t slot = 0; slot < actions.edges.size(); ++slot) {
+        if (!actions.legal(slot)) continue;
+        out.relations[to] = actions.edges[slot].relation;
+        out.tails[to++] = actions.edges[slot].tail;
+      }
+    }
+  });
+  return out;
+}
+
+void ActionSets::check_query(const Query& query) const {
+  const auto entity_ok = [this](EntityId e) { return e >= 0 && e < expand_.num_entities(); };
+  if (!entity_ok(query.source) || (query.target != -1 && !entity_ok(query.target))) {
+    throw std::out_of_range("query (" + std::to_string(query.source) + ", " + std::to_string(query.relation) + ", " +
+                            std::to_string(query.target) + "): entity ids must be in [0, " +
+                            std::to_string(expand_.num_entities()) + "), an unknown target is -1");
+  }
+  graph().check_relation(query.relation);
+}
+
+}  // namespace kgwalk

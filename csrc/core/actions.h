@@ -1,0 +1,67 @@
+#pragma once
+
+#include <utility>
+
+#include "core/expand.h"
+
+namespace kgwalk {
+
+/// What a walker is looking for: (source, relation, ?). `target` is known in training only; -1 otherwise.
+struct Query {
+  EntityId source;
+  RelationId relation;
+  EntityId target;
+};
+
+/// What a walker may not see.
+struct ActionRules {
+  /// Hide the query's own edge and its inverse at every step (queries without a target have none).
+  bool hide_fact = true;
+  /// At the last hop, hide every answer that the walking graph holds for (source, relation), the target apart.
+  bool hide_answers = true;
+};
+
+/// The moves open to one walker: STAY, then the visible edges of its node in row order.
+struct ActionRow {
+  EntityId at = 0;
+  Span<const Edge> edges;
+  std::int32_t hidden[2] = {-1, -1};  // slots of the query's own edges
+  int num_hidden = 0;
+  Span<const Edge> answers;  // sorted by tail; empty where nothing is filtered
+  EntityId target = -1;
+
+  bool filtered() const { return !answers.empty(); }
+  /// Is the edge in this slot open? Costs a search in `answers` where those are filtered.
+  bool legal(std::size_t slot) const;
+  /// Slots apart from the hidden ones; with filtered answers some of these may still be closed.
+  std::size_t num_visible() const { return edges.size() - static_cast<std::size_t>(num_hidden); }
+  /// STAY and the legal edges, counted.
+  std::size_t count() const;
+};
+
+/// The one place that decides which moves are legal: environments, beam search and training all ask it.
+class ActionSets {
+ public:
+  ActionSets(Expand expand, ActionRules rules) : expand_(std::move(expand)), rules_(rules) {}
+
+  const Expand& expand() const { return expand_; }
+  const Graph& graph() const { return expand_.graph(); }
+  const ActionRules& rules() const { return rules_; }
+
+  /// @param last_hop  whether the move ends the walk
+  ActionRow row(EntityId at, const Query& query, bool last_hop) const;
+
+  /// Row i: STAY, then the legal edges of at[i], in row order.
+  /// @param query_of  for each row its index into `queries`
+  Ragged candidates(Span<const EntityId> at, Span<const std::int32_t> query_of, Span<const Query> queries,
+                    bool last_hop) const;
+
+  /// Throws std::out_of_range unless source and target are entities and relation is an edge's; a target may be -1.
+  void check_query(const Query& query) const;
+
+ private:
+  Expand expand_;
+  ActionRules rules_;
+};
+
+}  // namespace kgwalk

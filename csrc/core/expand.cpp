@@ -1,0 +1,144 @@
+#include "core/expand.h"
+
+#include <algorithm>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "core/thread_pool.h"
+
+namespace kgwalk {
+namespace {
+
+Span<const Edge> of_relation(Span<const Edge> row, RelationId relation) {
+  if (relation == kAnyRelation) return row;
+  const auto less = [](Edge e, RelationId r) { return e.relation < r; };
+  const auto first = std::lower_bound(row.begin(), row.end(), relation, less);
+  const auto last = std::lower_bound(first, row.end(), relation + 1, less);
+  return {first, static_cast<std::size_t>(last - first)};
+}
+
+std::vector<Edge> best_by_rank(Span<const Edge> row, const std::vector<double>& rank, std::size_t keep) {
+  std::vector<Edge> edges(row.begin(), row.end());
+  const auto score = [&rank](EntityId e) {
+    const auto i = static_cast<std::size_t>(e);
+    return i < rank.size() ? rank[i] : 0.0;  // an entity added by an overlay has no rank
+  };
+  std::nth_element(edges.begin(), edges.begin() + static_cast<std::ptrdiff_t>(keep), edges.end(), [&](Edge a, Edge b) {
+    const double ra = score(a.tail), rb = score(b.tail);
+    if (ra != rb) return ra > rb;
+    return a.tail != b.tail ? a.tail < b.tail : a.relation < b.relation;
+  });
+  edges.resize(keep);
+  std::sort(edges.begin(), edges.end());
+  return edges;
+}
+
+}  // namespace
+
+Expand::Expand(Graph graph, std::shared_ptr<const Overlay> overlay, int max_out_degree)
+    : graph_(std::move(graph)), overlay_(std::move(overlay)), max_out_degree_(max_out_degree) {
+  if (max_out_degree < 0) {
+    throw std::invalid_argument("max_out_degree must be 0 (no cap) or positive, got " + std::to_string(max_out_degree));
+  }
+  if (max_out_degree_ == 0) return;
+  std::vector<double> rank;  // made only if some node needs it
+  const auto keep = static_cast<std::size_t>(max_out_degree_);
+  for (EntityId e = 0; e < num_entities(); ++e) {
+    const Span<const Edge> full = full_row(e);
+    if (full.size() <= keep) continue;
+    if (rank.empty()) rank = graph_.pagerank();
+    capped_.append(e, best_by_rank(full, rank, keep));
+  }
+}
+
+Span<const Edge> Expand::overlaid_row(EntityId head, RelationId relation) const {
+  const std::int64_t position = overlay_->rows().find(head);
+  return position < 0 ? graph_.slice(head, relation) : of_relation(overlay_->rows().row(position), relation);
+}
+
+std::int64_t Expand::row_begin(EntityId head) const {
+  const Span<const Edge> full = full_row(head);
+  const std::int64_t after_graph = graph_.num_edges();
+  if (max_out_degree_ != 0 && full.size() > static_cast<std::size_t>(max_out_degree_)) {
+    const std::int64_t overlaid = overlay_ ? static_cast<std::int64_t>(overlay_->rows().edges().size()) : 0;
+    return after_graph + overlaid + capped_.row_begin(capped_.find(head));
+  }
+  if (overlay_) {
+    const std::int64_t position = overlay_->rows().find(head);
+    if (position >= 0) return after_graph + overlay_->rows().row_begin(position);
+  }
+  return graph_.row_begin(head);
+}
+
+std::vector<Edge> Expand::replaced_edges() const {
+  std::vector<Edge> edges;
+  if (overlay_) edges = overlay_->rows().edges();
+  edges.insert(edges.end(), capped_.edges().begin(), capped_.edges().end());
+  return edges;
+}
+
+int Expand::hidden_slots(Span<const Edge> row, EntityId head, const Triple& hidden, std::int32_t slots[2]) const {
+  if (hidden.tail < 0 || (head != hidden.head && head != hidden.tail)) return 0;
+  int count = 0;
+  const auto look = [&](Edge wanted) {
+    const auto it = std::lower_bound(row.begin(), row.end(), wanted);
+    if (it != row.end() && *it == wanted) slots[count++] = static_cast<std::int32_t>(it - row.begin());
+  };
+  if (head == hidden.head) look({hidden.relation, hidden.tail});
+  if (head == hidden.tail) look({graph_.inverse(hidden.relation), hidden.head});
+  if (count == 2 && slots[0] > slots[1]) std::swap(slots[0], slots[1]);
+  return count;
+}
+
+Ragged Expand::expand(Span<const EntityId> frontier, Span<const RelationId> relations, Span<const Triple> exclude,
+                      bool capped) const {
+  const std::size_t n = frontier.size();
+  if (relations.size() != 1 && relations.size() != n) {
+    throw std::invalid_argument("expand: expected 1 or " + std::to_string(n) + " relations, got " +
+                                std::to_string(relations.size()));
+  }
+  if (!exclude.empty() && exclude.size() != n) {
+    throw std::invalid_argument("expand: expected no or " + std::to_string(n) + " excluded facts, got " +
+                                std::to_string(exclude.size()));
+  }
+  const auto relation_of = [&](std::size_t i) { return relations[relations.size() == 1 ? 0 : i]; };
+  const auto row_of = [&](std::size_t i) {
+    const RelationId r = relation_of(i);
+    if (r != kAnyRelation) graph_.check_relation(r);
+    return of_relation(capped ? row(frontier[i]) : full_row(frontier[i]), r);
+  };
+  const auto hidden_of = [&](Span<const Edge> edges, std::size_t i, std::int32_t slots[2]) {
+    return exclude.empty() ? 0 : hidden_slots(edges, frontier[i], exclude[i], slots);
+  };
+  Ragged out;
+  out.offsets.assign(n + 1, 0);
+  constexpr std::int64_t kGrain = 4096;
+  parallel_for(static_cast<std::int64_t>(n), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    std::int32_t slots[2];
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      const Span<const Edge> edges = row_of(i);
+      out.offsets[i + 1] = static_cast<std::int64_t>(edges.size()) - hidden_of(edges, i, slots);
+    }
+  });
+  for (std::size_t i = 0; i < n; ++i) out.offsets[i + 1] += out.offsets[i];
+  out.relations.resize(static_cast<std::size_t>(out.offsets[n]));
+  out.tails.resize(out.relations.size());
+  parallel_for(static_cast<std::int64_t>(n), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    std::int32_t slots[2];
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      const Span<const Edge> edges = row_of(i);
+      const int hidden = hidden_of(edges, i, slots);
+      auto at = static_cast<std::size_t>(out.offsets[i]);
+      for (std::size_t slot = 0; slot < edges.size(); ++slot) {
+        const auto s = static_cast<std::int32_t>(slot);
+        if ((hidden > 0 && s == slots[0]) || (hidden > 1 && s == slots[1])) continue;
+        out.relations[at] = edges[slot].relation;
+        out.tails[at++] = edges[slot].tail;
+      }
+    }
+  });
+  return out;
+}
+
+}  // namespace kgwalk

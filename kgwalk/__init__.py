@@ -1,0 +1,11 @@
+"""kgwalk: Gymnasium for reasoning over knowledge graphs.
+
+Importing it registers the environment ids and nothing else: no torch, no file, no seed.
+"""
+
+from __future__ import annotations
+
+from kgwalk._core import Graph
+
+__version__ = "0.1.0"
+__all__ = ["Graph", "__version__"]

@@ -1,0 +1,79 @@
+"""Typed face of the C++ core. All id arrays are C-contiguous int32; offsets are int64."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Ids = NDArray[np.int32]
+Offsets = NDArray[np.int64]
+Ragged = tuple[Offsets, Ids, Ids]
+
+ANY: int
+
+def num_threads() -> int: ...
+def set_num_threads(n: int) -> None: ...
+
+class Graph:
+    """Immutable typed CSR. Relations 0..R-1 forward, R..2R-1 inverse, 2R STAY."""
+
+    @staticmethod
+    def from_triples(
+        triples: Ids, num_entities: int, num_relations: int, type_offsets: list[int] = ...
+    ) -> Graph: ...
+    @property
+    def num_entities(self) -> int: ...
+    @property
+    def num_relations(self) -> int: ...
+    @property
+    def num_facts(self) -> int: ...
+    @property
+    def num_edges(self) -> int: ...
+    @property
+    def stay(self) -> int: ...
+    @property
+    def type_offsets(self) -> list[int]: ...
+    @property
+    def offsets(self) -> Offsets:
+        """(num_entities + 1,), read-only."""
+    @property
+    def edges(self) -> Ids:
+        """(num_edges, 2): relation, tail; read-only."""
+    def inverse(self, relation: int) -> int: ...
+    def type_of(self, entity: int) -> int: ...
+    def find(self, head: int, relation: int, tail: int) -> int:
+        """Index of the edge, or -1."""
+    def slice(self, head: int, relation: int = ...) -> Ids:
+        """(degree, 2): relation, tail, sorted; read-only."""
+    def pagerank(self, damping: float = 0.85, iterations: int = 50) -> NDArray[np.float64]: ...
+
+class Overlay:
+    """Facts hidden from and added to a graph, without a copy of it."""
+
+    def __init__(self, graph: Graph, hidden: Ids, added: Ids, added_types: list[int] = ...) -> None: ...
+    @property
+    def num_entities(self) -> int: ...
+
+class Expand:
+    """The ragged neighbour kernel over graph, overlay and degree cap."""
+
+    def __init__(self, graph: Graph, overlay: Overlay | None = None, max_out_degree: int = 0) -> None: ...
+    @property
+    def graph(self) -> Graph: ...
+    @property
+    def num_entities(self) -> int: ...
+    @property
+    def max_out_degree(self) -> int: ...
+    def edge_table(self) -> Ids:
+        """(edges, 2): what index-only rows point into."""
+    def __call__(self, frontier: Ids, relations: Ids, exclude: Ids | None = None, capped: bool = True) -> Ragged:
+        """Neighbours of frontier (n,) along relations ((1,) or (n,), ANY = -1); exclude (n, 3) hides one fact a row."""
+
+class ActionSets:
+    """Which moves are legal. Row i of candidates(): STAY, then the visible edges in row order."""
+
+    def __init__(self, expand: Expand, hide_fact: bool = True, hide_answers: bool = True) -> None: ...
+    @property
+    def expand(self) -> Expand: ...
+    @property
+    def graph(self) -> Graph: ...
+    def candidates(self, at: Ids, query_of: Ids, queries: Ids, last_hop: bool) -> Ragged:
+        """at (n,), query_of (n,) rows of queries (q, 3): source, relation, target or -1."""

@@ -1,0 +1,141 @@
+"""The types that layers hand to each other, as Protocols and plain records.
+
+Imports nothing of kgwalk, so that no layer reaches up for a type.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol, TypeVar, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+if TYPE_CHECKING:
+    import torch
+
+Ids = NDArray[np.int32]
+Offsets = NDArray[np.int64]
+State = TypeVar("State")
+
+
+class Candidates(NamedTuple):
+    """Ragged moves: row ``i`` holds ``relations[offsets[i]:offsets[i + 1]]`` and the entities they lead to.
+
+    Attributes:
+        offsets: (num_states + 1,) int64.
+        relations: (num_candidates,) int32; STAY (``2R``) first in every row.
+        entities: (num_candidates,) int32.
+    """
+
+    offsets: Offsets
+    relations: Ids
+    entities: Ids
+
+
+class Moves(NamedTuple):
+    """One move per state: the relation followed and the entity reached, both (num_states,) int32."""
+
+    relations: Ids
+    entities: Ids
+
+
+class Policy(Protocol[State]):
+    """Scores moves. Holds no graph: what is legal comes in as candidates."""
+
+    def begin(self, queries: Ids) -> State:
+        """State of walkers standing at the sources of ``queries``, (n, 3) int32: source, relation, ignored."""
+        ...
+
+    def select(self, state: State, rows: NDArray[np.int64]) -> State:
+        """The states in ``rows``, in that order, repeats allowed: a beam re-indexes."""
+        ...
+
+    def logits(self, state: State, candidates: Candidates) -> torch.Tensor:
+        """Unnormalised log-scores, (num_candidates,) float32, ragged by ``candidates.offsets``."""
+        ...
+
+    def log_norm(self, state: State, logits: torch.Tensor, candidates: Candidates) -> torch.Tensor:
+        """Log of the sum the logits are normalised by, (num_states,) float32.
+
+        Walkers normalise over the candidates; a policy normalised over another set says so here.
+        """
+        ...
+
+    def advance(self, state: State, moves: Moves) -> State:
+        """State after each walker has made its move."""
+        ...
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """Answers per query, best first: row ``i`` is ``entities[offsets[i]:offsets[i + 1]]``.
+
+    Attributes:
+        offsets: (num_queries + 1,) int64.
+        entities: (num_answers,) int32, distinct within a row.
+        scores: (num_answers,) float64, non-increasing within a row. An entity that is not listed was not reached.
+        paths: ``kgwalk.search.Paths`` behind the answers, or None for agents that have none.
+    """
+
+    offsets: Offsets
+    entities: Ids
+    scores: NDArray[np.float64]
+    paths: Any = None
+
+
+@runtime_checkable
+class Agent(Protocol):
+    """Whatever answers queries: walkers, rules, embeddings, recommenders, SB3 models."""
+
+    name: str
+
+    def answer(self, queries: Ids, graph: Any) -> Ranked:
+        """Ranked answers of ``queries``, (n, 3) int32, walking ``graph`` (``kgwalk.Graph``). Targets are not read."""
+        ...
+
+    def save(self, folder: Path) -> None:
+        """Write safetensors and JSON, whole or not at all."""
+        ...
+
+
+@runtime_checkable
+class Scorer(Protocol):
+    """How plausible a fact is: reward shaping, teacher, pruner, baseline, re-ranker."""
+
+    def score(self, sources: Ids, relation: int, targets: Ids) -> NDArray[np.float32]:
+        """(n,) in [0, 1]."""
+        ...
+
+    def top_k(self, sources: Ids, relation: int, k: int) -> tuple[Ids, NDArray[np.float32]]:
+        """Best targets and their scores, (n, k) each, best first."""
+        ...
+
+
+class FinishedWalks(NamedTuple):
+    """Walks that ended in one step of a vector environment; k of them.
+
+    Attributes:
+        env: (k,) int32, index of the environment.
+        query: (k,) int64, row of the environment's query table.
+        entities: (k, horizon + 1) int32.
+        relations: (k, horizon) int32, STAY included.
+        hit: (k,) bool, whether the walk ended at its query's own target.
+    """
+
+    env: Ids
+    query: NDArray[np.int64]
+    entities: Ids
+    relations: Ids
+    hit: NDArray[np.bool_]
+
+
+class RewardTerm(Protocol):
+    """A named terminal reward, added to the others with its weight."""
+
+    name: str
+
+    def __call__(self, walks: FinishedWalks, queries: Ids) -> NDArray[np.float64]:
+        """Reward of each finished walk, (k,); ``queries`` (k, 3) are the walks' own."""
+        ...

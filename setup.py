@@ -1,0 +1,28 @@
+"""Build of the C++ extension. All metadata is in pyproject.toml."""
+
+import os
+from glob import glob
+
+from pybind11.setup_helpers import ParallelCompile, Pybind11Extension, build_ext, naive_recompile
+from setuptools import setup
+
+# `make sanitize` sets extra flags here; what is shipped is built without -march=native or -ffast-math,
+# so that one binary runs on every CPU and gives the same numbers.
+extra = os.environ.get("KGWALK_CXXFLAGS", "").split()
+
+ParallelCompile(default=0, needs_recompile=naive_recompile).install()
+
+setup(
+    ext_modules=[
+        Pybind11Extension(
+            "kgwalk._core",
+            sorted(glob("csrc/core/*.cpp") + glob("csrc/bindings/*.cpp")),
+            include_dirs=["csrc"],
+            depends=sorted(glob("csrc/**/*.h", recursive=True)),
+            cxx_std=17,
+            extra_compile_args=["-O3", "-Wall", "-Wextra", *extra],
+            extra_link_args=extra,
+        )
+    ],
+    cmdclass={"build_ext": build_ext},
+)
