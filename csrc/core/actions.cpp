@@ -10,8 +10,8 @@ namespace kgwalk {
 namespace {
 
 bool holds(Span<const Edge> answers, EntityId entity) {
-  const auto it = std::lower_bound(answers.begin(), answers.end(), entity,
-                                   [](Edge e, EntityId wanted) { return e.tail < wanted; });
+  const auto it =
+      std::lower_bound(answers.begin(), answers.end(), entity, [](Edge e, EntityId wanted) { return e.tail < wanted; });
   return it != answers.end() && it->tail == entity;
 }
 
@@ -28,6 +28,22 @@ std::size_t ActionRow::count() const {
   std::size_t n = 1;
   for (std::size_t slot = 0; slot < edges.size(); ++slot) n += legal(slot);
   return n;
+}
+
+void ActionRow::closed(std::vector<std::int32_t>& slots) const {
+  slots.assign(hidden, hidden + num_hidden);
+  if (!filtered()) return;
+  // A 64-bit sketch of the answers spares most edges the search.
+  const auto bit = [](EntityId e) { return std::uint64_t{1} << ((static_cast<std::uint32_t>(e) * 0x9E3779B1u) >> 26); };
+  std::uint64_t sketch = 0;
+  for (const Edge& e : answers) sketch |= bit(e.tail);
+  slots.clear();
+  for (std::size_t slot = 0; slot < edges.size(); ++slot) {
+    const bool may_be_answer = (sketch & bit(edges[slot].tail)) != 0;
+    const auto s = static_cast<std::int32_t>(slot);
+    const bool is_hidden = (num_hidden > 0 && s == hidden[0]) || (num_hidden > 1 && s == hidden[1]);
+    if ((may_be_answer || is_hidden) && !legal(slot)) slots.push_back(s);
+  }
 }
 
 ActionRow ActionSets::row(EntityId at, const Query& query, bool last_hop) const {
@@ -56,8 +72,8 @@ Ragged ActionSets::candidates(Span<const EntityId> at, Span<const std::int32_t> 
   for (const Query& q : queries) check_query(q);
   for (const std::int32_t q : query_of) {
     if (q < 0 || static_cast<std::size_t>(q) >= queries.size()) {
-      throw std::out_of_range("query index " + std::to_string(q) + " is not in [0, " +
-                              std::to_string(queries.size()) + ")");
+      throw std::out_of_range("query index " + std::to_string(q) + " is not in [0, " + std::to_string(queries.size()) +
+                              ")");
     }
   }
   Ragged out;
