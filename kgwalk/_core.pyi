@@ -77,3 +77,8 @@ class ActionSets:
     def graph(self) -> Graph: ...
     def candidates(self, at: Ids, query_of: Ids, queries: Ids, last_hop: bool) -> Ragged:
         """at (n,), query_of (n,) rows of queries (q, 3): source, relation, target or -1."""
+
+def find_paths(
+    actions: ActionSets, queries: Ids, hops: int = 3, max_paths: int = 64, max_branch: int = 256, seed: int = 0
+) -> tuple[Ids, Ids, Ids]:
+    """Legal simple walks from source to target: query (p,), entities (p, hops + 1), relations (p, hops)."""
