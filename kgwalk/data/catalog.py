@@ -183,8 +183,8 @@ def _countries(
         max_out_degree=degree,
         horizon=horizon,
         oddities=(
-            f"{24 - clean} of the 24 valid rows are edges of the graph already: split valid holds the {clean} clean rows,"
-            " valid_published all 24.",
+            f"{24 - clean} of the 24 valid rows are edges of the graph already: split valid holds the {clean} clean"
+            " rows, valid_published all 24.",
             "full_graph.txt holds the held-out facts: it filters rankings and is never walked.",
             "One duplicated line in graph.txt (micronesia locatedIn oceania), one self loop.",
             "neighborOf is not stored symmetrically.",
@@ -290,8 +290,7 @@ FAMILY = Card(
 )
 
 CARDS: dict[str, Card] = {
-    card.name: card
-    for card in (WN18RR, FB15K_237, NELL_995, COUNTRIES_S1, COUNTRIES_S2, COUNTRIES_S3, KINSHIP, FAMILY)
+    card.name: card for card in (WN18RR, FB15K_237, NELL_995, COUNTRIES_S1, COUNTRIES_S2, COUNTRIES_S3, KINSHIP, FAMILY)
 }
 
 

@@ -158,19 +158,16 @@ STAY_NAME = "STAY"
 class _KnownGraphs(dict[str, Graph]):
     """Filter graphs by kind of split, each made when first asked for."""
 
-    _PARTS = {"train": ("train",), "valid": ("train", "valid"), "test": ("train", "valid", "test")}
-
     def __init__(self, dataset: Dataset) -> None:
         super().__init__()
         self._dataset = dataset
 
     def __missing__(self, kind: str) -> Graph:
         data = self._dataset
-        kinds = self._PARTS.get(kind, self._PARTS["test"])
+        seen = {"train": ("train",), "valid": ("train", "valid")}.get(kind)
         parts = [facts_of(data.graph)]
-        parts += [rows for split, rows in data.splits.items() if split.split("_")[0] in kinds]
-        if "test" in kinds:
-            parts += [rows for split, rows in data.splits.items() if split.split("_")[0] not in kinds]
+        parts += [rows for split, rows in data.splits.items() if seen is None or split.split("_")[0] in seen]
+        if seen is None:
             parts.append(data.further_facts)
         self[kind] = Graph.from_triples(np.concatenate(parts), len(data.entities), len(data.relations))
         return self[kind]

@@ -18,6 +18,7 @@ from kgwalk._core import TripleReader
 from kgwalk.data.assemble import assemble
 from kgwalk.data.catalog import FAMILY
 from kgwalk.data.dataset import INVERSE_SUFFIX, Dataset
+from kgwalk.data.person_names import SURNAMES, NameBook
 
 Fact = tuple[str, str, str]
 
@@ -70,22 +71,6 @@ COMPOSED = tuple(dict.fromkeys(rule.head for rule in RULES))
 #: Composed relations that hold both ways: a fact and its mirror image are held out together.
 SYMMETRIC = ("sibling", "cousin")
 
-_WOMEN = (
-    "Ada Alma Amy Anna Bess Beth Cara Clara Cleo Cora Daisy Dora Edith Ella Elsa Emma Esme Eva Faye Flora Freya Gina Gwen"
-    " Hanna Hazel Helen Ida Ines Iris Isla Ivy Jane Joan Josie June Kate Lena Lily Lola Lucy Mabel Mae Maria Maud Mila Mina"
-    " Nell Nina Nora Olga Olive Pearl Rosa Rose Ruby Ruth Sara Stella Tess Thea Una Vera Viola Wilma Zoe"
-).split()
-_MEN = (
-    "Abel Adam Alan Albert Amos Arlo Ben Bram Carl Clive Cyril Dan David Dean Edgar Emil Eric Ezra Felix Finn Frank Fred"
-    " George Gil Glen Hal Harry Henry Hugo Hugh Ian Isaac Ivan Jack James Joel John Jonas Karl Keith Leo Lewis Luke Mark"
-    " Max Miles Ned Noah Oscar Otto Owen Paul Percy Peter Ralph Rex Robin Roy Sam Simon Theo Thomas Tim Tom Victor Walter"
-    " Will"
-).split()
-_SURNAMES = (
-    "Ash Baker Birch Brook Carter Dale Field Finch Fisher Forge Glen Grove Hart Heath Hill Lake Lane Marsh Mason Meadow"
-    " Mill Moor North Oak Penn Pike Reed Rivers Rowe Shaw Stone Swift Thorn Vale Wade Wells West Wood Wren Yates"
-).split()
-
 
 @dataclass(frozen=True)
 class Person:
@@ -113,9 +98,9 @@ def family(seed: int = 0, founders: int = 20, generations: int = 5) -> Dataset:
     Raises:
         ValueError: arguments out of range.
     """
-    if not 2 <= founders <= len(_SURNAMES) or not 4 <= generations <= 8:
+    if not 2 <= founders <= len(SURNAMES) or not 4 <= generations <= 8:
         raise ValueError(
-            f"family: expected 2 to {len(_SURNAMES)} founders and 4 to 8 generations, got {founders} and {generations}"
+            f"family: expected 2 to {len(SURNAMES)} founders and 4 to 8 generations, got {founders} and {generations}"
         )
     rng = random.Random(seed)
     base = draw_base_facts(rng, founders, generations)
@@ -126,9 +111,7 @@ def family(seed: int = 0, founders: int = 20, generations: int = 5) -> Dataset:
         split: reader.add("".join("\t".join(fact) + "\n" for fact in facts).encode(), f"family (seed {seed}), {split}")
         for split, facts in (("train", [*base, *train]), ("valid", valid), ("test", test))
     }
-    card = replace(
-        FAMILY, entities=len(reader.entities), relations=len(reader.relations), facts=len(base) + len(train)
-    )
+    card = replace(FAMILY, entities=len(reader.entities), relations=len(reader.relations), facts=len(base) + len(train))
     return assemble(card, reader, rows["train"], rows)
 
 
@@ -137,10 +120,12 @@ def draw_base_facts(rng: random.Random, founders: int, generations: int) -> list
 
     Nobody marries twice or someone with whom they share a grandparent; children bear their father's surname.
     """
-    names = _NameBook(rng)
-    surnames = rng.sample(_SURNAMES, founders)
-    wives = [Person(names.give(rng.choice(_SURNAMES), woman=True), True) for _ in surnames]
-    couples = [(wife, Person(names.give(surname, woman=False), False)) for wife, surname in zip(wives, surnames, strict=True)]
+    names = NameBook(rng)
+    surnames = rng.sample(SURNAMES, founders)
+    wives = [Person(names.give(rng.choice(SURNAMES), woman=True), True) for _ in surnames]
+    couples = [
+        (wife, Person(names.give(surname, woman=False), False)) for wife, surname in zip(wives, surnames, strict=True)
+    ]
     facts: list[Fact] = []
     for generation in range(generations):
         children: list[Person] = []
@@ -192,26 +177,14 @@ def _split(rng: random.Random, composed: list[Fact]) -> tuple[list[Fact], list[F
         shuffled = list(units.values())
         rng.shuffle(shuffled)
         tenth = len(shuffled) // 10
-        for part, chosen in zip(parts, (shuffled[2 * tenth :], shuffled[:tenth], shuffled[tenth : 2 * tenth]), strict=True):
+        for part, chosen in zip(
+            parts, (shuffled[2 * tenth :], shuffled[:tenth], shuffled[tenth : 2 * tenth]), strict=True
+        ):
             part += [fact for unit in chosen for fact in unit]
     return parts
 
 
-class _NameBook:
-    """Gives every person of the village another name."""
-
-    def __init__(self, rng: random.Random) -> None:
-        self._rng = rng
-        self._taken: set[str] = set()
-
-    def give(self, surname: str, *, woman: bool) -> str:
-        free = [f"{given} {surname}" for given in (_WOMEN if woman else _MEN) if f"{given} {surname}" not in self._taken]
-        name = self._rng.choice(free) if free else f"{surname} {len(self._taken) + 1}"
-        self._taken.add(name)
-        return name
-
-
-def _children(rng: random.Random, names: _NameBook, mother: Person, father: Person) -> list[Person]:
+def _children(rng: random.Random, names: NameBook, mother: Person, father: Person) -> list[Person]:
     surname = father.name.split()[-1]
     children = []
     for _ in range(rng.choice((1, 2, 2, 3, 3, 4))):

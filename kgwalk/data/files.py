@@ -48,7 +48,7 @@ def read_bytes(path: Path) -> bytes:
 
 
 def read_text(path: Path) -> str:
-    """The file as UTF-8 text with ``\\n`` line ends.
+    """The file as UTF-8 text, CRLF line ends turned into LF.
 
     Raises:
         MissingDataError, DamagedFileError: as `read_bytes`, and for bytes that are no UTF-8.
@@ -61,7 +61,9 @@ def read_text(path: Path) -> str:
         raise DamagedFileError(f"{path}:{line}: not UTF-8 (byte 0x{data[error.start]:02x})") from error
 
 
-def missing(name: str, file: str, tried: Sequence[Path], source: str, variable: str = "KGWALK_DATA") -> MissingDataError:
+def missing(
+    name: str, file: str, tried: Sequence[Path], source: str, variable: str = "KGWALK_DATA"
+) -> MissingDataError:
     """The one error for a dataset that is not there: which file, where it was looked for, where it is published."""
     places = "\n".join(f"  {place}" for place in tried)
     return MissingDataError(

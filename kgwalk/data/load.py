@@ -6,7 +6,7 @@ import os
 from pathlib import Path
 
 import numpy as np
-import pooch
+import pooch  # type: ignore[import-untyped]
 
 from kgwalk._core import FormatError, TripleReader
 from kgwalk.data.assemble import assemble
@@ -38,7 +38,7 @@ def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
         MissingDataError: a file is in none of these places.
         DamagedFileError, FormatError: a file cannot be used; nothing half-loaded is returned.
     """
-    if isinstance(name, Path) or os.sep in name and Path(name).is_dir():
+    if isinstance(name, Path) or (os.sep in name and Path(name).is_dir()):
         return load_folder(Path(name))
     if name.lower().removeprefix("kgwalk-") == "custom":
         if data_dir is None:
@@ -55,7 +55,9 @@ def load_folder(folder: Path) -> Dataset:
 
     Its ``card.json``, if it has one, says what differs from the usual layout.
     """
-    card = read_card(folder) if (folder / CARD_FILE).is_file() else Card(name=folder.resolve().name, folder="", title="")
+    card = (
+        read_card(folder) if (folder / CARD_FILE).is_file() else Card(name=folder.resolve().name, folder="", title="")
+    )
     for file in _needed(card):
         if locate(folder, file) is None:
             raise missing(card.name, file, [folder], "your own files", "data_dir=")
@@ -103,9 +105,7 @@ def _needed(card: Card) -> list[str]:
 def _read(card: Card, folder: Path) -> Dataset:
     reader = TripleReader()
     graph_facts = _read_graph(reader, card, folder)
-    splits = {
-        split: graph_facts if file == card.graph else _add(reader, folder, file) for split, file in card.splits
-    }
+    splits = {split: graph_facts if file == card.graph else _add(reader, folder, file) for split, file in card.splits}
     further = _add(reader, folder, card.known) if card.known else np.empty((0, 3), np.int32)
     return assemble(card, reader, graph_facts, splits, further, folder)
 
