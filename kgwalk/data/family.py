@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
+
 from kgwalk._core import TripleReader
 from kgwalk.data.assemble import assemble
 from kgwalk.data.catalog import FAMILY
@@ -83,7 +85,7 @@ class Person:
 
 
 @lru_cache(maxsize=4)
-def family(seed: int = 0, founders: int = 20, generations: int = 5) -> Dataset:
+def family(seed: int = 0, founders: int = 24, generations: int = 5) -> Dataset:
     """Generate the Family dataset: the same facts for the same arguments, on every machine.
 
     Args:
@@ -187,7 +189,7 @@ def _split(rng: random.Random, composed: list[Fact]) -> tuple[list[Fact], list[F
 def _children(rng: random.Random, names: NameBook, mother: Person, father: Person) -> list[Person]:
     surname = father.name.split()[-1]
     children = []
-    for _ in range(rng.choice((1, 2, 2, 3, 3, 4))):
+    for _ in range(rng.choice((1, 2, 2, 3, 3))):
         woman = rng.random() < 0.5
         children.append(Person(names.give(surname, woman=woman), woman, mother, father))
     return children
