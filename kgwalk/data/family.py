@@ -113,8 +113,16 @@ def family(seed: int = 0, founders: int = 24, generations: int = 5) -> Dataset:
         split: reader.add("".join("\t".join(fact) + "\n" for fact in facts).encode(), f"family (seed {seed}), {split}")
         for split, facts in (("train", [*base, *train]), ("valid", valid), ("test", test))
     }
-    card = replace(FAMILY, entities=len(reader.entities), relations=len(reader.relations), facts=len(base) + len(train))
-    return assemble(card, reader, rows["train"], rows)
+    dataset = assemble(FAMILY, reader, rows["train"], rows)
+    degree = int(np.diff(dataset.graph.offsets).max())
+    card = replace(
+        FAMILY,
+        entities=len(dataset.entities),
+        relations=len(dataset.relations),
+        facts=dataset.graph.num_facts,
+        max_out_degree=max(FAMILY.max_out_degree, degree),
+    )
+    return replace(dataset, card=card)
 
 
 def draw_base_facts(rng: random.Random, founders: int, generations: int) -> list[Fact]:
