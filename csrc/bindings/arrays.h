@@ -63,6 +63,16 @@ py::array_t<T> to_numpy(std::vector<T>&& v, std::vector<py::ssize_t> shape = {})
   return py::array_t<T>(shape, data, owner);
 }
 
+/// Triples as an (n, 3) int32 array, without a copy: the capsule owns them.
+inline py::array_t<std::int32_t> triples_to_numpy(std::vector<Triple>&& v) {
+  auto owned = std::make_unique<std::vector<Triple>>(std::move(v));
+  const auto* data = reinterpret_cast<const std::int32_t*>(owned->data());
+  const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(owned->size()), 3};
+  const py::capsule owner(owned.get(), [](void* p) { delete static_cast<std::vector<Triple>*>(p); });
+  static_cast<void>(owned.release());
+  return py::array_t<std::int32_t>(shape, data, owner);
+}
+
 /// A read-only array over memory that `owner` keeps alive.
 template <class T>
 py::array_t<T> borrow(const T* data, std::vector<py::ssize_t> shape, py::handle owner) {
