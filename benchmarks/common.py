@@ -153,7 +153,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
 def format_figure(value: object) -> str:
     """A figure as tables show it: ``12,345,678``, ``12,346``, ``0.4712``, a dash for None."""
     if value is None:
-        return "–"
+        return "-"
     if isinstance(value, float | np.floating):
         number = float(value)
         if not math.isfinite(number):
