@@ -168,8 +168,8 @@ class Walk:
     def sample_actions(self) -> NDArray[np.int64]: ...
     def finished(self) -> tuple[Ids, NDArray[np.int64], Ids, Ids, NDArray[np.bool_]]:
         """env, query, entities, relations, hit of the walks that the last step ended."""
-    def path(self, env: int = 0) -> tuple[Ids, Ids]:
-        """Entities and relations of a walk so far."""
+    def path(self, env: int = 0) -> tuple[int, Ids, Ids]:
+        """Query row, entities and relations of a walk so far; before the first reset, of none."""
 def find_paths(
     actions: ActionSets, queries: Ids, hops: int = 3, max_paths: int = 64, max_branch: int = 256, seed: int = 0
 ) -> tuple[Ids, Ids, Ids]:

@@ -62,8 +62,9 @@ T* WalkEnv::existing(const py::dict& from, const py::str& key, py::ssize_t width
   if (!py::isinstance<py::array_t<T>>(value)) refuse("expected dtype " + std::string(py::str(py::dtype::of<T>())));
   auto a = py::reinterpret_borrow<py::array_t<T>>(value);
   const Shape wanted = shape(width);
-  if (!std::equal(wanted.begin(), wanted.end(), a.shape(), a.shape() + a.ndim()) ||
-      (a.flags() & py::array::c_style) == 0 || !a.writeable()) {
+  constexpr int kFlags = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+  if (!std::equal(wanted.begin(), wanted.end(), a.shape(), a.shape() + a.ndim()) || (a.flags() & kFlags) != kFlags ||
+      !a.writeable()) {
     refuse("expected a writable C-contiguous array of shape " + std::string(py::str(py::cast(wanted))));
   }
   return a.mutable_data();
@@ -213,8 +214,8 @@ py::tuple WalkEnv::reset(Span<const bool> mask, Span<const std::int64_t> rows, c
 
 template <class Action>
 void WalkEnv::run(const py::array& actions, const StepOut& did, const ObservationOut& out) {
-  const auto exact = py::array_t<Action, py::array::c_style>::ensure(actions);
-  const Span<const Action> chosen = view<Action>(exact, "actions", static_cast<py::ssize_t>(walk_.size()));
+  const Array<Action> exact(actions);
+  const Span<const Action> chosen = view(exact, "actions", static_cast<py::ssize_t>(walk_.size()));
   const MaybeRelease release(batched_);
   walk_.step(chosen, did, out);
 }
@@ -351,7 +352,7 @@ py::tuple WalkEnv::path(std::int64_t env) const {
                   walk_.reached().begin() + static_cast<std::ptrdiff_t>(first + hops));
   std::vector<std::int32_t> relations(walk_.followed().begin() + static_cast<std::ptrdiff_t>(first),
                                       walk_.followed().begin() + static_cast<std::ptrdiff_t>(first + hops));
-  return py::make_tuple(to_numpy(std::move(entities)), to_numpy(std::move(relations)));
+  return py::make_tuple(walk_.query_row(i), to_numpy(std::move(entities)), to_numpy(std::move(relations)));
 }
 
 }  // namespace kgwalk

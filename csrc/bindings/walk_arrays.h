@@ -32,7 +32,7 @@ class WalkEnv {
   py::array sample_actions();
   /// (env, query, entities, relations, hit) of the walks that ended in the last step.
   py::tuple finished() const;
-  /// (entities, relations) of a walk so far; of one that has ended, all of it.
+  /// (query row, entities, relations) of a walk so far; of one that has ended, all of it.
   py::tuple path(std::int64_t env) const;
 
  private:

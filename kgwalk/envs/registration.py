@@ -31,5 +31,5 @@ def register_environments() -> None:
                 env_id,
                 entry_point="kgwalk.envs:KGWalkEnv",
                 vector_entry_point="kgwalk.envs:KGWalkVectorEnv",
-                kwargs={} if dataset == "Custom" else {"dataset": dataset},
+                kwargs={"dataset": dataset},
             )

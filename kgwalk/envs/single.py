@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from kgwalk import _core
 from kgwalk.data.dataset import Dataset, Directions
+from kgwalk.envs.rendering import render
 from kgwalk.envs.rewards import make_rewards
 from kgwalk.envs.spaces import single_observation_space
 from kgwalk.envs.task import Decision, QueryOrder, Task
@@ -80,7 +81,7 @@ class KGWalkEnv(gym.Env[Observation, np.int64]):
         data_dir: folder of the dataset, if it is not where ``kgwalk.data.load`` looks.
         split: which queries to walk; ``"train"`` is training, all others evaluation.
         directions: tail queries ``(h, r, ?)``, head queries ``(t, inverse of r, ?)``, or both.
-        horizon: hops of a walk.
+        horizon: hops of a walk; default: the dataset card's, mostly 3.
         max_out_degree: edges shown of a node, best first by PageRank; default: the dataset card's. 0 shows all.
         decision: one choice of an edge a hop, or two choices, relation then entity.
         reward: weight by name of reward term; default ``{"hit": 1.0}``.
@@ -104,7 +105,7 @@ class KGWalkEnv(gym.Env[Observation, np.int64]):
         data_dir: str | Path | None = None,
         split: str = "train",
         directions: Directions = "both",
-        horizon: int = 3,
+        horizon: int | None = None,
         max_out_degree: int | None = None,
         decision: Decision = "edge",
         reward: Mapping[str, float] | None = None,
@@ -194,11 +195,18 @@ class KGWalkEnv(gym.Env[Observation, np.int64]):
 
     def path(self) -> tuple[Ids, Ids]:
         """Entities visited, source first, and relations followed."""
-        return self._walk.path(0)
+        _, entities, relations = self._walk.path(0)
+        return entities, relations
 
     def render(self) -> Any:
-        """The walk so far with names: text for ``"ansi"``, a picture (height, width, 3) uint8 for ``"rgb_array"``."""
+        """The walk so far with names: text for ``"ansi"``, a picture (height, width, 3) uint8 for ``"rgb_array"``.
+
+        Raises:
+            ResetNeeded: no walk has begun.
+        """
         if self.render_mode is None:
-            gym.logger.warn("render() without a render_mode: pass render_mode='ansi' or 'rgb_array' to gym.make")
+            gym.logger.warn("render() needs a render mode: gym.make(..., render_mode='ansi') or 'rgb_array'")
             return None
-        raise NotImplementedError
+        if not self._seeded:
+            raise ResetNeeded("render() before reset(): there is no walk to show")
+        return render(self.task, self._walk, 0, self.render_mode)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -15,8 +16,6 @@ Decision = Literal["edge", "split"]
 Candidates = Literal["padded", "ragged", "index"]
 QueryOrder = Literal["random", "sequential"]
 
-DEFAULT_MAX_OUT_DEGREE = 256
-
 
 def check_choice(name: str, value: object, choices: object) -> None:
     """Raise ValueError unless ``value`` is one of the words of a Literal type."""
@@ -25,9 +24,16 @@ def check_choice(name: str, value: object, choices: object) -> None:
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, words))}, got {value!r}")
 
 
-@lru_cache(maxsize=8)
-def _load(name: str, data_dir: str | None) -> Dataset:
-    return data.load(name, data_dir=data_dir)  # type: ignore[no-any-return, attr-defined, unused-ignore]
+def _load(name: str, data_dir: str | Path | None) -> Dataset:
+    if data_dir is not None:
+        return data.load(name, data_dir)
+    return _load_benchmark(name, os.environ.get("KGWALK_DATA"))
+
+
+@lru_cache(maxsize=4)
+def _load_benchmark(name: str, root: str | None) -> Dataset:
+    """A process that makes many environments holds one graph. ``root`` only tells loads under two roots apart."""
+    return data.load(name)
 
 
 @dataclass(frozen=True)
@@ -58,7 +64,7 @@ class Task:
         data_dir: str | Path | None,
         split: str,
         directions: Directions,
-        horizon: int,
+        horizon: int | None,
         max_out_degree: int | None,
         hide_answers: bool,
     ) -> Task:
@@ -70,19 +76,18 @@ class Task:
         """
         check_choice("directions", directions, Directions)
         if isinstance(dataset, str):
-            dataset = _load(dataset, None if data_dir is None else str(data_dir))
+            dataset = _load(dataset, data_dir)
         elif data_dir is not None:
             raise ValueError("data_dir goes with the name of a dataset, not with a loaded one")
         if max_out_degree is None:
-            card = getattr(dataset, "card", None)
-            max_out_degree = getattr(card, "max_out_degree", None) or DEFAULT_MAX_OUT_DEGREE
+            max_out_degree = dataset.card.max_out_degree
         training = split == "train"
         expand = _core.Expand(dataset.graph_for(split), max_out_degree=max_out_degree)
         actions = _core.ActionSets(expand, hide_fact=training, hide_answers=hide_answers)
         queries = dataset.queries(split, directions)
         if len(queries) == 0:
             raise ValueError(f"split {split!r} of {dataset.name} has no queries")
-        return cls(dataset, split, queries, actions, horizon, training)
+        return cls(dataset, split, queries, actions, dataset.card.horizon if horizon is None else horizon, training)
 
     @property
     def num_entities(self) -> int:

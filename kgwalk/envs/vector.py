@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from gymnasium import spaces
+from gymnasium import logger, spaces
 from gymnasium.error import ResetNeeded
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from kgwalk import _core
 from kgwalk.data.dataset import Dataset, Directions
+from kgwalk.envs.rendering import render
 from kgwalk.envs.rewards import make_rewards
 from kgwalk.envs.single import KGWalkEnv, Observation
 from kgwalk.envs.spaces import batched_observation_space, single_observation_space
@@ -107,7 +108,7 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         data_dir: str | Path | None = None,
         split: str = "train",
         directions: Directions = "both",
-        horizon: int = 3,
+        horizon: int | None = None,
         max_out_degree: int | None = None,
         decision: Decision = "edge",
         reward: Mapping[str, float] | None = None,
@@ -252,8 +253,13 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         return self.task.actions.expand.edge_table()
 
     def render(self) -> Any:
-        """A frame of each walk, as ``KGWalkEnv.render``."""
-        raise NotImplementedError
+        """A frame of each walk, as ``KGWalkEnv.render``: a tuple of num_envs."""
+        if self.render_mode is None:
+            logger.warn("render() needs a render mode: gym.make_vec(..., render_mode='ansi') or 'rgb_array'")
+            return None
+        if not self._seeded:
+            raise ResetNeeded("render() before reset(): there is no walk to show")
+        return tuple(render(self.task, self._walk, env, self.render_mode) for env in range(self.num_envs))
 
 
 def _all(mask: BoolArray | None, n: int) -> BoolArray:
