@@ -1,6 +1,7 @@
 """Typed face of the C++ core. All id arrays are C-contiguous int32; offsets are int64."""
 
 from collections.abc import Iterator
+from os import PathLike
 
 import numpy as np
 from numpy.typing import NDArray
@@ -87,6 +88,21 @@ class Graph:
     def slice(self, head: int, relation: int = ...) -> Ids:
         """(degree, 2): relation, tail, sorted; read-only."""
     def pagerank(self, damping: float = 0.85, iterations: int = 50) -> NDArray[np.float64]: ...
+
+def save_graph(
+    path: str | PathLike[str],
+    graph: Graph,
+    entities: Names | None = None,
+    relations: Names | None = None,
+    labels: Names | None = None,
+) -> None: ...
+def open_graph(
+    path: str | PathLike[str], verify: bool | None = None
+) -> tuple[Graph, Names | None, Names | None, Names | None]:
+    """Graph, entity names, relation names, labels; mapped. FormatError, OSError."""
+
+def fingerprint(graph: Graph) -> str:
+    """32 hexadecimal digits."""
 
 class Overlay:
     """Facts hidden from and added to a graph, without a copy of it."""
