@@ -4,6 +4,7 @@ namespace kgwalk {
 void register_threads(pybind11::module_& m);
 void register_graph(pybind11::module_& m);
 void register_expand(pybind11::module_& m);
+void register_ragged(pybind11::module_& m);
 }  // namespace kgwalk
 
 PYBIND11_MODULE(_core, m) {
@@ -11,4 +12,5 @@ PYBIND11_MODULE(_core, m) {
   kgwalk::register_threads(m);
   kgwalk::register_graph(m);
   kgwalk::register_expand(m);
+  kgwalk::register_ragged(m);
 }
