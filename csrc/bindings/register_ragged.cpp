@@ -9,6 +9,7 @@ namespace kgwalk {
 namespace {
 
 using FloatArray = Array<float>;
+using FloatTarget = py::array_t<float, py::array::c_style>;  // written to: never a converted copy
 using OptionalFloats = std::optional<FloatArray>;
 using OffsetArray = Array<std::int64_t>;
 using IdArray = Array<std::int32_t>;
@@ -25,9 +26,9 @@ ragged::Matrix<const float> view_matrix(const FloatArray& a, const char* name, p
   return {a.data(), a.shape(0), a.shape(1)};
 }
 
-/// A matrix to be added to; throws unless it may be written.
-ragged::Matrix<float> target_matrix(FloatArray& a, const char* name, py::ssize_t rows, py::ssize_t columns) {
-  check_shape(a, name, {rows, columns});
+/// A matrix to be written; -1 matches any number of rows or columns.
+ragged::Matrix<float> target_matrix(FloatTarget& a, const char* name, py::ssize_t rows, py::ssize_t columns) {
+  check_shape(FloatArray(a), name, {rows, columns});
   return {a.mutable_data(), a.shape(0), a.shape(1)};
 }
 
@@ -39,8 +40,8 @@ Span<const std::int32_t> view_ids(const IdArray& ids, const char* name, py::ssiz
 
 /// Runs kernel(span of the result) without the GIL and gives the result, (n,).
 template <class T, class Kernel>
-Array<T> make(py::ssize_t n, const Kernel& kernel) {
-  Array<T> out(n);
+py::array_t<T> make(py::ssize_t n, const Kernel& kernel) {
+  py::array_t<T> out(n);
   const Span<T> to(out.mutable_data(), static_cast<std::size_t>(n));
   {
     const py::gil_scoped_release release;
@@ -154,7 +155,7 @@ void register_logits(py::module_& m) {
       py::arg("offsets").noconvert(), py::arg("relations").noconvert(), py::arg("entities").noconvert());
   m.def(
       "ragged_relation_scores_backward",
-      [](const FloatArray& grad, const OffsetArray& offsets, const IdArray& relations, FloatArray relation_grad) {
+      [](const FloatArray& grad, const OffsetArray& offsets, const IdArray& relations, FloatTarget relation_grad) {
         const auto from = view(grad, "grad");
         const auto rows = view_offsets(offsets, grad.size());
         const auto target = target_matrix(relation_grad, "relation_grad", offsets.size() - 1, -1);
@@ -167,7 +168,7 @@ void register_logits(py::module_& m) {
   m.def(
       "ragged_entity_query_backward",
       [](const FloatArray& grad, const OffsetArray& offsets, const IdArray& entities, const FloatArray& entity_table,
-         FloatArray query_grad) {
+         FloatTarget query_grad) {
         const auto from = view(grad, "grad");
         const auto rows = view_offsets(offsets, grad.size());
         const auto table = view_matrix(entity_table, "entity_table");
@@ -181,7 +182,7 @@ void register_logits(py::module_& m) {
   m.def(
       "ragged_entity_table_backward",
       [](const FloatArray& grad, const OffsetArray& offsets, const IdArray& entities, const FloatArray& entity_query,
-         FloatArray table_grad) {
+         FloatTarget table_grad) {
         const auto from = view(grad, "grad");
         const auto rows = view_offsets(offsets, grad.size());
         const auto query = view_matrix(entity_query, "entity_query", offsets.size() - 1);
@@ -194,7 +195,7 @@ void register_logits(py::module_& m) {
       py::arg("entity_query").noconvert(), py::arg("table_grad").noconvert());
   m.def(
       "ragged_embedding",
-      [](const FloatArray& table, const IdArray& ids, FloatArray out) {
+      [](const FloatArray& table, const IdArray& ids, FloatTarget out) {
         const auto from = view_matrix(table, "table");
         const auto rows = view_ids(ids, "ids", -1, from.rows);
         const auto target = target_matrix(out, "out", ids.size(), from.columns);
@@ -204,7 +205,7 @@ void register_logits(py::module_& m) {
       py::arg("table").noconvert(), py::arg("ids").noconvert(), py::arg("out").noconvert());
   m.def(
       "ragged_embedding_backward",
-      [](const FloatArray& grad, const IdArray& ids, FloatArray table_grad) {
+      [](const FloatArray& grad, const IdArray& ids, FloatTarget table_grad) {
         const auto from = view_matrix(grad, "grad", ids.size());
         const auto target = target_matrix(table_grad, "table_grad", -1, from.columns);
         const auto rows = view_ids(ids, "ids", -1, target.rows);
