@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import gzip
 import hashlib
-import os
 import shutil
 import tempfile
 from collections.abc import Callable, Sequence
@@ -16,6 +15,7 @@ import numpy as np
 from kgwalk._core import FormatError, Graph, TripleReader
 from kgwalk.data.cards import Card, DataFile
 from kgwalk.data.custom import CARD_FILE, card_to_json
+from kgwalk.data.files import write_file
 from kgwalk.data.split import Shares, split_rows, unseen
 from kgwalk.data.tables import add_file
 from kgwalk.protocols import Ids
@@ -135,10 +135,7 @@ def write_folder(folder: Path, contents: dict[str, bytes]) -> None:
         made = scratch / "new"
         made.mkdir()
         for file, content in contents.items():
-            with (made / file).open("xb") as stream:
-                stream.write(content)
-                stream.flush()
-                os.fsync(stream.fileno())
+            write_file(made / file, content)
         if folder.exists():
             folder.rename(scratch / "old")
         made.rename(folder)

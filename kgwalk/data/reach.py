@@ -28,8 +28,8 @@ def hops_to_answer(
 ) -> Hops:
     """The length of the shortest walk from source to target of each query, over what ``expand`` shows.
 
-    A target that is its own source counts as one hop: the walker waits. Walks from both ends meet in the middle, so that
-    no level set grows past two hops.
+    A target that is its own source counts as one hop: the walker waits. Walks from both ends meet in the middle, so
+    that no level set grows past two hops.
 
     Args:
         expand: graph, overlay and cap; capped rows are what a walker sees.
