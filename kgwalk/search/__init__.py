@@ -7,5 +7,19 @@ from kgwalk.search.answers import rank
 from kgwalk.search.beam import search
 from kgwalk.search.layout import Layout, chain, tree
 from kgwalk.search.paths import Paths, Reached, merge_stay
+from kgwalk.search.propagate import PrefixPolicy, Propagation, propagate
 
-__all__ = ["ANY", "Layout", "Paths", "Reached", "chain", "merge_stay", "rank", "search", "tree"]
+__all__ = [
+    "ANY",
+    "Layout",
+    "Paths",
+    "PrefixPolicy",
+    "Propagation",
+    "Reached",
+    "chain",
+    "merge_stay",
+    "propagate",
+    "rank",
+    "search",
+    "tree",
+]
