@@ -1,5 +1,7 @@
 """Typed face of the C++ core. All id arrays are C-contiguous int32; offsets are int64."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,6 +13,49 @@ ANY: int
 
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
+
+class FormatError(ValueError):
+    """A file is not what its reader expects; the message names file, place, what was expected and what was found."""
+
+class Names:
+    """Immutable strings by id: sorted string table, binary search. Equal names are allowed (labels may repeat)."""
+
+    def __init__(self, names: list[str]) -> None: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, id: int) -> str:
+        """IndexError unless 0 <= id < len(self)."""
+    def __iter__(self) -> Iterator[str]: ...
+    def find(self, name: str) -> int:
+        """Lowest id of that name, or -1."""
+    def find_all(self, names: list[str]) -> Ids:
+        """(len(names),): lowest id of each, or -1."""
+    def to_list(self) -> list[str]: ...
+
+class TripleReader:
+    """Reads triples from text; ids in order of first appearance over all files added."""
+
+    def __init__(self) -> None: ...
+    def add(
+        self,
+        data: bytes,
+        path: str,
+        delimiter: str = "\t",
+        columns: tuple[int, int, int] = (0, 1, 2),
+        header: bool = False,
+        num_columns: int = 0,
+    ) -> Ids:
+        """(n, 3): head, relation, tail of a whole file's lines.
+
+        UTF-8 (byte order mark or not), LF or CRLF; quotes as in RFC 4180 with "," and ";"; blank lines at the end only.
+        Every line has `num_columns` columns (0: one more than the last of `columns`). On FormatError, which names
+        path and line, nothing of the file is kept.
+        """
+    @property
+    def entities(self) -> Names:
+        """A snapshot."""
+    @property
+    def relations(self) -> Names:
+        """A snapshot."""
 
 class Graph:
     """Immutable typed CSR. Relations 0..R-1 forward, R..2R-1 inverse, 2R STAY."""
@@ -76,6 +121,10 @@ class ActionSets:
     def candidates(self, at: Ids, query_of: Ids, queries: Ids, last_hop: bool) -> Ragged:
         """at (n,), query_of (n,) rows of queries (q, 3): source, relation, target or -1."""
 
+def find_paths(
+    actions: ActionSets, queries: Ids, hops: int = 3, max_paths: int = 64, max_branch: int = 256, seed: int = 0
+) -> tuple[Ids, Ids, Ids]:
+    """Legal simple walks from source to target: query (p,), entities (p, hops + 1), relations (p, hops)."""
 class BeamLayout:
     """Prefix tree of a beam: parents before children, root 0 with parent -1; budgets per node."""
 
