@@ -208,7 +208,7 @@ std::vector<std::int64_t> split_frontier(const ActionSets& actions, Span<const E
     for (auto row = query_offsets[q]; row < query_offsets[q + 1]; ++row) {
       own += 1 + static_cast<std::int64_t>(actions.expand().row(at[static_cast<std::size_t>(row)]).size());
     }
-    if (moves > 0 && moves + own > max_moves) {
+    if (moves > 0 && own > 0 && moves + own > max_moves) {
       cuts.push_back(static_cast<std::int64_t>(q));
       moves = 0;
     }
