@@ -199,3 +199,26 @@ def pool_entities(
 
 def rank_order(offsets: Offsets, entities: Ids, scores: NDArray[np.float64]) -> Offsets:
     """Indices that sort each row by falling score, ties by rising entity."""
+
+def propagate_hop(
+    actions: ActionSets,
+    queries: Ids,
+    query_offsets: Offsets,
+    prefixes: Ids,
+    entities: Ids,
+    mass: NDArray[np.float64],
+    logits: NDArray[np.float32],
+    keep_prefixes: int = 0,
+) -> tuple[Offsets, Ids, Ids, Ids, NDArray[np.float64], NDArray[np.float64]]:
+    """Mass one hop on: query_offsets, old prefix, relation, entity, mass, and per query the mass dropped."""
+
+def propagate_last(
+    actions: ActionSets,
+    queries: Ids,
+    query_offsets: Offsets,
+    prefixes: Ids,
+    entities: Ids,
+    mass: NDArray[np.float64],
+    logits: NDArray[np.float32],
+) -> tuple[Offsets, Ids, NDArray[np.float64]]:
+    """The last hop: offsets, entities in rising order, mass."""
