@@ -1,5 +1,6 @@
 """Typed face of the C++ core. All id arrays are C-contiguous int32; offsets are int64."""
 
+from typing import Any
 from collections.abc import Iterator
 from os import PathLike
 
@@ -168,6 +169,54 @@ def ragged_entity_query_backward(
 def ragged_entity_table_backward(
     grad: Floats, offsets: Offsets, entities: Ids, entity_query: Floats, table_grad: Floats
 ) -> None: ...
+class ResetNeeded(RuntimeError):
+    """A walk was stepped that has ended or never begun."""
+
+Arrays = dict[str, NDArray[Any]]
+
+class Walk:
+    """A batch of walkers: the environments without Python. Walks depend on seeds and actions, never on threads."""
+
+    def __init__(
+        self,
+        actions: ActionSets,
+        queries: Ids,
+        *,
+        num_envs: int = 1,
+        horizon: int = 3,
+        decision: str = "edge",
+        candidates: str = "padded",
+        autoreset: str = "NextStep",
+        training: bool = True,
+        in_order: bool = False,
+        hit_reward: float = 1.0,
+        batched: bool = True,
+    ) -> None:
+        """queries (q, 3): source, relation, target. ``batched=False``: one environment, arrays without its axis."""
+    @property
+    def num_envs(self) -> int: ...
+    @property
+    def num_actions(self) -> int: ...
+    def seed(self, seeds: NDArray[np.uint64], streams: NDArray[np.uint64], mask: NDArray[np.bool_]) -> None:
+        """Restart the generators of the environments in the mask; all (num_envs,)."""
+    def reset(
+        self,
+        mask: NDArray[np.bool_] | None = None,
+        rows: NDArray[np.int64] | None = None,
+        out: Arrays | None = None,
+    ) -> tuple[Arrays, dict[str, Any]]: ...
+    def step(
+        self, actions: NDArray[Any], out: Arrays | None = None
+    ) -> tuple[Arrays, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Observation, rewards, terminations, truncations, infos; actions (num_envs,) int64 or int32."""
+    def act(self, action: int) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
+        """A step of an unbatched walk."""
+    def action_masks(self) -> NDArray[np.bool_]: ...
+    def sample_actions(self) -> NDArray[np.int64]: ...
+    def finished(self) -> tuple[Ids, NDArray[np.int64], Ids, Ids, NDArray[np.bool_]]:
+        """env, query, entities, relations, hit of the walks that the last step ended."""
+    def path(self, env: int = 0) -> tuple[int, Ids, Ids]:
+        """Query row, entities and relations of a walk so far; before the first reset, of none."""
 def find_paths(
     actions: ActionSets, queries: Ids, hops: int = 3, max_paths: int = 64, max_branch: int = 256, seed: int = 0
 ) -> tuple[Ids, Ids, Ids]:
