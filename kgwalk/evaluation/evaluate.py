@@ -102,9 +102,7 @@ class _Batch(NamedTuple):
     rows: Rows
 
 
-def _ask(
-    agent: Agent, graph: Graph, pairs: Ids, answered: NDArray[np.bool_], batch_size: int
-) -> Iterator[_Batch]:
+def _ask(agent: Agent, graph: Graph, pairs: Ids, answered: NDArray[np.bool_], batch_size: int) -> Iterator[_Batch]:
     """Put each distinct (source, relation) of the answered ``pairs`` to the agent once, in batches."""
     askable = np.flatnonzero(answered)
     key = pairs[askable, 0] * np.int64(graph.stay + 1) + pairs[askable, 1]
