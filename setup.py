@@ -3,14 +3,22 @@
 import os
 from glob import glob
 
-from pybind11.setup_helpers import ParallelCompile, Pybind11Extension, build_ext, naive_recompile
+from pybind11.setup_helpers import ParallelCompile, Pybind11Extension, build_ext
 from setuptools import setup
 
 # `make sanitize` sets extra flags here; what is shipped is built without -march=native or -ffast-math,
 # so that one binary runs on every CPU and gives the same numbers.
 extra = os.environ.get("KGWALK_CXXFLAGS", "").split()
 
-ParallelCompile(default=0, needs_recompile=naive_recompile).install()
+headers = sorted(glob("csrc/**/*.h", recursive=True))
+
+
+def needs_recompile(obj: str, src: str) -> bool:
+    """Whether a source or any header is newer than the object: pybind11's own check forgets headers."""
+    return os.path.getmtime(obj) < max(map(os.path.getmtime, [src, *headers]))
+
+
+ParallelCompile("KGWALK_BUILD_JOBS", default=0, needs_recompile=needs_recompile).install()
 
 setup(
     ext_modules=[
@@ -18,7 +26,7 @@ setup(
             "kgwalk._core",
             sorted(glob("csrc/core/*.cpp") + glob("csrc/bindings/*.cpp")),
             include_dirs=["csrc"],
-            depends=sorted(glob("csrc/**/*.h", recursive=True)),
+            depends=headers,
             cxx_std=17,
             extra_compile_args=["-O3", "-Wall", "-Wextra", *extra],
             extra_link_args=extra,

@@ -120,3 +120,35 @@ class ActionSets:
     def graph(self) -> Graph: ...
     def candidates(self, at: Ids, query_of: Ids, queries: Ids, last_hop: bool) -> Ragged:
         """at (n,), query_of (n,) rows of queries (q, 3): source, relation, target or -1."""
+
+def find_paths(
+    actions: ActionSets, queries: Ids, hops: int = 3, max_paths: int = 64, max_branch: int = 256, seed: int = 0
+) -> tuple[Ids, Ids, Ids]:
+    """Legal simple walks from source to target: query (p,), entities (p, hops + 1), relations (p, hops)."""
+class BeamLayout:
+    """Prefix tree of a beam: parents before children, root 0 with parent -1; budgets per node."""
+
+    def __init__(self, parents: Ids, relations: Ids, budgets: Offsets, per_path: bool) -> None: ...
+    def select(
+        self,
+        query_offsets: Offsets,
+        nodes: Ids,
+        log_prob: NDArray[np.float64],
+        offsets: Offsets,
+        relations: Ids,
+        logits: NDArray[np.float32],
+        log_norm: NDArray[np.float32],
+        keep_all: bool = False,
+    ) -> tuple[Offsets, Offsets, Offsets, Ids, NDArray[np.float64]]:
+        """Best moves: query_offsets, row and move of each kept path, its layout node, its log-probability."""
+
+def split_frontier(actions: ActionSets, at: Ids, query_offsets: Offsets, max_moves: int) -> Offsets:
+    """Cuts between queries, so that no piece looks at more than max_moves moves unless one query does."""
+
+def pool_entities(
+    offsets: Offsets, entities: Ids, log_prob: NDArray[np.float64]
+) -> tuple[Offsets, Ids, NDArray[np.float64], NDArray[np.float64]]:
+    """Distinct entities of each row in rising order: offsets, entities, log-sum-exp, maximum."""
+
+def rank_order(offsets: Offsets, entities: Ids, scores: NDArray[np.float64]) -> Offsets:
+    """Indices that sort each row by falling score, ties by rising entity."""

@@ -14,6 +14,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+import numpy as np
+
 from kgwalk._core import TripleReader
 from kgwalk.data.assemble import assemble
 from kgwalk.data.catalog import FAMILY
@@ -83,7 +85,7 @@ class Person:
 
 
 @lru_cache(maxsize=4)
-def family(seed: int = 0, founders: int = 20, generations: int = 5) -> Dataset:
+def family(seed: int = 0, founders: int = 24, generations: int = 5) -> Dataset:
     """Generate the Family dataset: the same facts for the same arguments, on every machine.
 
     Args:
@@ -111,8 +113,16 @@ def family(seed: int = 0, founders: int = 20, generations: int = 5) -> Dataset:
         split: reader.add("".join("\t".join(fact) + "\n" for fact in facts).encode(), f"family (seed {seed}), {split}")
         for split, facts in (("train", [*base, *train]), ("valid", valid), ("test", test))
     }
-    card = replace(FAMILY, entities=len(reader.entities), relations=len(reader.relations), facts=len(base) + len(train))
-    return assemble(card, reader, rows["train"], rows)
+    dataset = assemble(FAMILY, reader, rows["train"], rows)
+    degree = int(np.diff(dataset.graph.offsets).max())
+    card = replace(
+        FAMILY,
+        entities=len(dataset.entities),
+        relations=len(dataset.relations),
+        facts=dataset.graph.num_facts,
+        max_out_degree=max(FAMILY.max_out_degree, degree),
+    )
+    return replace(dataset, card=card)
 
 
 def draw_base_facts(rng: random.Random, founders: int, generations: int) -> list[Fact]:
@@ -187,7 +197,7 @@ def _split(rng: random.Random, composed: list[Fact]) -> tuple[list[Fact], list[F
 def _children(rng: random.Random, names: NameBook, mother: Person, father: Person) -> list[Person]:
     surname = father.name.split()[-1]
     children = []
-    for _ in range(rng.choice((1, 2, 2, 3, 3, 4))):
+    for _ in range(rng.choice((1, 2, 2, 3, 3))):
         woman = rng.random() < 0.5
         children.append(Person(names.give(surname, woman=woman), woman, mother, father))
     return children
