@@ -45,9 +45,17 @@ app = typer.Typer(
 )
 
 
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        out.print(kgwalk.__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def common(
-    version: Annotated[bool, typer.Option("--version", help="Print the version and end.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Print the version and end.")
+    ] = False,
     debug: Annotated[bool, typer.Option("--debug", help="Show the traceback of an error.")] = False,
 ) -> None:
     """Reasoning over knowledge graphs by walking them.
@@ -55,9 +63,6 @@ def common(
     Begin with `kgwalk quickstart`. Then: `kgwalk data list`, `kgwalk train KGWalk-WN18RR`,
     `kgwalk evaluate runs/wn18rr-reinforce-seed0`, and `kgwalk explain` for the reasons behind an answer.
     """
-    if version:
-        out.print(kgwalk.__version__)
-        raise typer.Exit
     start_logging()
 
 
