@@ -6,6 +6,7 @@ void register_graph(pybind11::module_& m);
 void register_names(pybind11::module_& m);
 void register_reader(pybind11::module_& m);
 void register_expand(pybind11::module_& m);
+void register_ragged(pybind11::module_& m);
 void register_beam(pybind11::module_& m);
 }  // namespace kgwalk
 
@@ -16,5 +17,6 @@ PYBIND11_MODULE(_core, m) {
   kgwalk::register_reader(m);
   kgwalk::register_graph(m);
   kgwalk::register_expand(m);
+  kgwalk::register_ragged(m);
   kgwalk::register_beam(m);
 }
