@@ -128,7 +128,7 @@ void parallel_for(std::int64_t n, std::int64_t grain, const Body& body) {
   }
   if (pool && pool->forked()) {
     // Its mutexes are in the state the parent left them: abandon it rather than touch them.
-    static_cast<void>(pool.release());
+    static_cast<void>(pool.release());  // NOLINT(bugprone-unused-return-value): leaked on purpose
   }
   if (!pool || pool->workers() != num_threads() - 1) {
     pool.reset();
