@@ -59,5 +59,5 @@ def test_no_path_of_one_machine_is_committed(path: str) -> None:
 
 def test_make_help_lists_every_target() -> None:
     shown = subprocess.run(["make", "help"], capture_output=True, text=True, check=True, cwd=ROOT).stdout
-    targets = "setup quickstart test lint format bench sanitize fuzz docs".split()
+    targets = ["setup", "quickstart", "test", "lint", "format", "bench", "sanitize", "fuzz", "docs"]
     assert all(re.search(rf"^  {target} ", shown, re.MULTILINE) for target in ["help", *targets])
