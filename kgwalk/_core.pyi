@@ -1,5 +1,7 @@
 """Typed face of the C++ core. All id arrays are C-contiguous int32; offsets are int64."""
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,13 +14,54 @@ ANY: int
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
 
+class FormatError(ValueError):
+    """A file is not what its reader expects; the message names file, place, what was expected and what was found."""
+
+class Names:
+    """Immutable strings by id: sorted string table, binary search. Equal names are allowed (labels may repeat)."""
+
+    def __init__(self, names: list[str]) -> None: ...
+    def __len__(self) -> int: ...
+    def __getitem__(self, id: int) -> str:
+        """IndexError unless 0 <= id < len(self)."""
+    def __iter__(self) -> Iterator[str]: ...
+    def find(self, name: str) -> int:
+        """Lowest id of that name, or -1."""
+    def find_all(self, names: list[str]) -> Ids:
+        """(len(names),): lowest id of each, or -1."""
+    def to_list(self) -> list[str]: ...
+
+class TripleReader:
+    """Reads triples from text; ids in order of first appearance over all files added."""
+
+    def __init__(self) -> None: ...
+    def add(
+        self,
+        data: bytes,
+        path: str,
+        delimiter: str = "\t",
+        columns: tuple[int, int, int] = (0, 1, 2),
+        header: bool = False,
+        num_columns: int = 0,
+    ) -> Ids:
+        """(n, 3): head, relation, tail of a whole file's lines.
+
+        UTF-8 (byte order mark or not), LF or CRLF; quotes as in RFC 4180 with "," and ";"; blank lines at the end only.
+        Every line has `num_columns` columns (0: one more than the last of `columns`). On FormatError, which names
+        path and line, nothing of the file is kept.
+        """
+    @property
+    def entities(self) -> Names:
+        """A snapshot."""
+    @property
+    def relations(self) -> Names:
+        """A snapshot."""
+
 class Graph:
     """Immutable typed CSR. Relations 0..R-1 forward, R..2R-1 inverse, 2R STAY."""
 
     @staticmethod
-    def from_triples(
-        triples: Ids, num_entities: int, num_relations: int, type_offsets: list[int] = ...
-    ) -> Graph: ...
+    def from_triples(triples: Ids, num_entities: int, num_relations: int, type_offsets: list[int] = ...) -> Graph: ...
     @property
     def num_entities(self) -> int: ...
     @property
@@ -77,3 +120,35 @@ class ActionSets:
     def graph(self) -> Graph: ...
     def candidates(self, at: Ids, query_of: Ids, queries: Ids, last_hop: bool) -> Ragged:
         """at (n,), query_of (n,) rows of queries (q, 3): source, relation, target or -1."""
+
+def find_paths(
+    actions: ActionSets, queries: Ids, hops: int = 3, max_paths: int = 64, max_branch: int = 256, seed: int = 0
+) -> tuple[Ids, Ids, Ids]:
+    """Legal simple walks from source to target: query (p,), entities (p, hops + 1), relations (p, hops)."""
+class BeamLayout:
+    """Prefix tree of a beam: parents before children, root 0 with parent -1; budgets per node."""
+
+    def __init__(self, parents: Ids, relations: Ids, budgets: Offsets, per_path: bool) -> None: ...
+    def select(
+        self,
+        query_offsets: Offsets,
+        nodes: Ids,
+        log_prob: NDArray[np.float64],
+        offsets: Offsets,
+        relations: Ids,
+        logits: NDArray[np.float32],
+        log_norm: NDArray[np.float32],
+        keep_all: bool = False,
+    ) -> tuple[Offsets, Offsets, Offsets, Ids, NDArray[np.float64]]:
+        """Best moves: query_offsets, row and move of each kept path, its layout node, its log-probability."""
+
+def split_frontier(actions: ActionSets, at: Ids, query_offsets: Offsets, max_moves: int) -> Offsets:
+    """Cuts between queries, so that no piece looks at more than max_moves moves unless one query does."""
+
+def pool_entities(
+    offsets: Offsets, entities: Ids, log_prob: NDArray[np.float64]
+) -> tuple[Offsets, Ids, NDArray[np.float64], NDArray[np.float64]]:
+    """Distinct entities of each row in rising order: offsets, entities, log-sum-exp, maximum."""
+
+def rank_order(offsets: Offsets, entities: Ids, scores: NDArray[np.float64]) -> Offsets:
+    """Indices that sort each row by falling score, ties by rising entity."""

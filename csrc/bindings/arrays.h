@@ -17,13 +17,43 @@ namespace kgwalk {
 
 namespace py = pybind11;
 
-/// An array as taken from Python: contiguous, of exactly this dtype (integers are never silently cut or rounded).
+/// An input array as taken from Python. Its dtype must be exactly T's (integers are never silently cut or rounded),
+/// which check_shape() says by the argument's name; one that is not contiguous is copied.
 template <class T>
-using Array = py::array_t<T, py::array::c_style>;
+class Array {
+ public:
+  Array() = default;
+  explicit Array(py::array given) : given_(std::move(given)) {
+    if (!py::isinstance<py::array_t<T>>(given_)) return;
+    constexpr int kFlags = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
+    checked_ = py::array_t<T, kFlags>::ensure(given_);
+    if (!checked_) throw py::error_already_set();
+  }
 
-/// Checks the shape once at the border; -1 matches any length.
+  py::ssize_t ndim() const { return given_.ndim(); }
+  py::ssize_t size() const { return given_.size(); }
+  const py::ssize_t* shape() const { return given_.shape(); }
+  py::ssize_t shape(py::ssize_t axis) const { return given_.shape(axis); }
+  const T* data() const {
+    check_dtype("array");
+    return static_cast<const T*>(checked_.data());
+  }
+  void check_dtype(const char* name) const {
+    if (checked_) return;
+    throw std::invalid_argument(std::string(name) + ": expected dtype " + std::string(py::str(py::dtype::of<T>())) +
+                                ", got " + std::string(py::str(given_.dtype())));
+  }
+
+ private:
+  // Null until set: py::array's own default makes an array.
+  py::array given_ = py::reinterpret_steal<py::array>(py::handle());
+  py::array checked_ = py::reinterpret_steal<py::array>(py::handle());
+};
+
+/// Checks dtype and shape once at the border; -1 matches any length.
 template <class T>
 void check_shape(const Array<T>& a, const char* name, const std::vector<py::ssize_t>& shape) {
+  a.check_dtype(name);
   bool ok = a.ndim() == static_cast<py::ssize_t>(shape.size());
   for (std::size_t i = 0; ok && i < shape.size(); ++i) {
     ok = shape[i] < 0 || a.shape(static_cast<py::ssize_t>(i)) == shape[i];
@@ -31,8 +61,8 @@ void check_shape(const Array<T>& a, const char* name, const std::vector<py::ssiz
   if (ok) return;
   const auto text = [](auto begin, auto end) {
     std::string s = "(";
-    for (auto it = begin; it != end; ++it) s += (*it < 0 ? std::string("n") : std::to_string(*it)) + ", ";
-    return s + ")";
+    for (auto it = begin; it != end; ++it) s += (it == begin ? "" : ", ") + (*it < 0 ? "n" : std::to_string(*it));
+    return s + (end - begin == 1 ? ",)" : ")");
   };
   throw std::invalid_argument(std::string(name) + ": expected shape " + text(shape.begin(), shape.end()) + ", got " +
                               text(a.shape(), a.shape() + a.ndim()));
@@ -63,6 +93,16 @@ py::array_t<T> to_numpy(std::vector<T>&& v, std::vector<py::ssize_t> shape = {})
   return py::array_t<T>(shape, data, owner);
 }
 
+/// Triples as an (n, 3) int32 array, without a copy: the capsule owns them.
+inline py::array_t<std::int32_t> triples_to_numpy(std::vector<Triple>&& v) {
+  auto owned = std::make_unique<std::vector<Triple>>(std::move(v));
+  const auto* data = reinterpret_cast<const std::int32_t*>(owned->data());
+  const std::vector<py::ssize_t> shape{static_cast<py::ssize_t>(owned->size()), 3};
+  const py::capsule owner(owned.get(), [](void* p) { delete static_cast<std::vector<Triple>*>(p); });
+  static_cast<void>(owned.release());
+  return py::array_t<std::int32_t>(shape, data, owner);
+}
+
 /// A read-only array over memory that `owner` keeps alive.
 template <class T>
 py::array_t<T> borrow(const T* data, std::vector<py::ssize_t> shape, py::handle owner) {
@@ -72,3 +112,19 @@ py::array_t<T> borrow(const T* data, std::vector<py::ssize_t> shape, py::handle 
 }
 
 }  // namespace kgwalk
+
+namespace pybind11::detail {
+
+/// Takes any numpy array, so that a wrong dtype is a ValueError of ours that names the argument.
+template <class T>
+struct type_caster<kgwalk::Array<T>> {
+  PYBIND11_TYPE_CASTER(kgwalk::Array<T>,
+                       const_name("numpy.typing.NDArray[") + npy_format_descriptor<T>::name + const_name("]"));
+  bool load(handle source, bool) {
+    if (!isinstance<array>(source)) return false;
+    value = kgwalk::Array<T>(reinterpret_borrow<array>(source));
+    return true;
+  }
+};
+
+}  // namespace pybind11::detail

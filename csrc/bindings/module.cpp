@@ -3,12 +3,18 @@
 namespace kgwalk {
 void register_threads(pybind11::module_& m);
 void register_graph(pybind11::module_& m);
+void register_names(pybind11::module_& m);
+void register_reader(pybind11::module_& m);
 void register_expand(pybind11::module_& m);
+void register_beam(pybind11::module_& m);
 }  // namespace kgwalk
 
 PYBIND11_MODULE(_core, m) {
   m.doc() = "The C++ graph core of kgwalk. Typed and documented in _core.pyi.";
   kgwalk::register_threads(m);
+  kgwalk::register_names(m);
+  kgwalk::register_reader(m);
   kgwalk::register_graph(m);
   kgwalk::register_expand(m);
+  kgwalk::register_beam(m);
 }

@@ -4,6 +4,7 @@
 #include "core/actions.h"
 #include "core/expand.h"
 #include "core/overlay.h"
+#include "core/path_finder.h"
 
 namespace kgwalk {
 namespace {
@@ -28,8 +29,7 @@ void register_expand(py::module_& m) {
              return std::make_shared<Overlay>(graph, view_triples(hidden, "hidden"), view_triples(added, "added"),
                                               std::move(added_types));
            }),
-           py::arg("graph"), py::arg("hidden").noconvert(), py::arg("added").noconvert(),
-           py::arg("added_types") = std::vector<int>{})
+           py::arg("graph"), py::arg("hidden"), py::arg("added"), py::arg("added_types") = std::vector<int>{})
       .def_property_readonly("num_entities", &Overlay::num_entities);
 
   py::class_<Expand>(m, "Expand")
@@ -67,8 +67,7 @@ void register_expand(py::module_& m) {
             }
             return ragged_to_numpy(std::move(out));
           },
-          py::arg("frontier").noconvert(), py::arg("relations").noconvert(), py::arg("exclude") = py::none(),
-          py::arg("capped") = true);
+          py::arg("frontier"), py::arg("relations"), py::arg("exclude") = py::none(), py::arg("capped") = true);
 
   py::class_<ActionSets, std::shared_ptr<ActionSets>>(m, "ActionSets")
       .def(py::init([](const Expand& expand, bool hide_fact, bool hide_answers) {
@@ -90,8 +89,23 @@ void register_expand(py::module_& m) {
             }
             return ragged_to_numpy(std::move(out));
           },
-          py::arg("at").noconvert(), py::arg("query_of").noconvert(), py::arg("queries").noconvert(),
-          py::arg("last_hop"));
+          py::arg("at"), py::arg("query_of"), py::arg("queries"), py::arg("last_hop"));
+
+  m.def(
+      "find_paths",
+      [](const ActionSets& actions, const Ids& queries, int hops, int max_paths, int max_branch, std::uint64_t seed) {
+        const auto wanted = view_queries(queries);
+        FoundPaths found;
+        {
+          const py::gil_scoped_release release;
+          found = find_paths(actions, wanted, {hops, max_paths, max_branch}, seed);
+        }
+        const auto n = static_cast<py::ssize_t>(found.query.size());
+        return py::make_tuple(to_numpy(std::move(found.query)), to_numpy(std::move(found.entities), {n, hops + 1}),
+                              to_numpy(std::move(found.relations), {n, hops}));
+      },
+      py::arg("actions"), py::arg("queries"), py::arg("hops") = 3, py::arg("max_paths") = 64,
+      py::arg("max_branch") = 256, py::arg("seed") = 0);
 }
 
 }  // namespace kgwalk

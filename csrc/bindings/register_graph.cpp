@@ -17,7 +17,7 @@ void register_graph(py::module_& m) {
             const py::gil_scoped_release release;
             return Graph::from_triples(facts, num_entities, num_relations, std::move(type_offsets));
           },
-          py::arg("triples").noconvert(), py::arg("num_entities"), py::arg("num_relations"),
+          py::arg("triples"), py::arg("num_entities"), py::arg("num_relations"),
           py::arg("type_offsets") = std::vector<EntityId>{})
       .def_property_readonly("num_entities", &Graph::num_entities)
       .def_property_readonly("num_relations", &Graph::num_relations)
@@ -30,12 +30,12 @@ void register_graph(py::module_& m) {
                                const auto& g = self.cast<const Graph&>();
                                return borrow(g.offsets().data(), {static_cast<py::ssize_t>(g.offsets().size())}, self);
                              })
-      .def_property_readonly(
-          "edges",
-          [](const py::object& self) {
-            const auto& g = self.cast<const Graph&>();
-            return borrow(reinterpret_cast<const std::int32_t*>(g.edges().data()), {g.num_edges(), 2}, self);
-          })
+      .def_property_readonly("edges",
+                             [](const py::object& self) {
+                               const auto& g = self.cast<const Graph&>();
+                               return borrow(reinterpret_cast<const std::int32_t*>(g.edges().data()),
+                                             {g.num_edges(), 2}, self);
+                             })
       .def(
           "inverse",
           [](const Graph& g, RelationId r) {
@@ -46,7 +46,9 @@ void register_graph(py::module_& m) {
       .def("type_of", &Graph::type_of, py::arg("entity"))
       .def(
           "find",
-          [](const Graph& g, EntityId head, RelationId relation, EntityId tail) { return g.find(head, relation, tail); },
+          [](const Graph& g, EntityId head, RelationId relation, EntityId tail) {
+            return g.find(head, relation, tail);
+          },
           py::arg("head"), py::arg("relation"), py::arg("tail"))
       .def(
           "slice",

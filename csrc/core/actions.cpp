@@ -10,8 +10,8 @@ namespace kgwalk {
 namespace {
 
 bool holds(Span<const Edge> answers, EntityId entity) {
-  const auto it = std::lower_bound(answers.begin(), answers.end(), entity,
-                                   [](Edge e, EntityId wanted) { return e.tail < wanted; });
+  const auto it =
+      std::lower_bound(answers.begin(), answers.end(), entity, [](Edge e, EntityId wanted) { return e.tail < wanted; });
   return it != answers.end() && it->tail == entity;
 }
 
@@ -56,8 +56,8 @@ Ragged ActionSets::candidates(Span<const EntityId> at, Span<const std::int32_t> 
   for (const Query& q : queries) check_query(q);
   for (const std::int32_t q : query_of) {
     if (q < 0 || static_cast<std::size_t>(q) >= queries.size()) {
-      throw std::out_of_range("query index " + std::to_string(q) + " is not in [0, " +
-                              std::to_string(queries.size()) + ")");
+      throw std::out_of_range("query index " + std::to_string(q) + " is not in [0, " + std::to_string(queries.size()) +
+                              ")");
     }
   }
   Ragged out;

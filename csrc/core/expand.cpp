@@ -10,14 +10,6 @@
 namespace kgwalk {
 namespace {
 
-Span<const Edge> of_relation(Span<const Edge> row, RelationId relation) {
-  if (relation == kAnyRelation) return row;
-  const auto less = [](Edge e, RelationId r) { return e.relation < r; };
-  const auto first = std::lower_bound(row.begin(), row.end(), relation, less);
-  const auto last = std::lower_bound(first, row.end(), relation + 1, less);
-  return {first, static_cast<std::size_t>(last - first)};
-}
-
 std::vector<Edge> best_by_rank(Span<const Edge> row, const std::vector<double>& rank, std::size_t keep) {
   std::vector<Edge> edges(row.begin(), row.end());
   const auto score = [&rank](EntityId e) {
@@ -101,6 +93,9 @@ Ragged Expand::expand(Span<const EntityId> frontier, Span<const RelationId> rela
   if (!exclude.empty() && exclude.size() != n) {
     throw std::invalid_argument("expand: expected no or " + std::to_string(n) + " excluded facts, got " +
                                 std::to_string(exclude.size()));
+  }
+  for (const Triple& hidden : exclude) {
+    if (hidden.tail >= 0) graph_.check_relation(hidden.relation);
   }
   const auto relation_of = [&](std::size_t i) { return relations[relations.size() == 1 ? 0 : i]; };
   const auto row_of = [&](std::size_t i) {

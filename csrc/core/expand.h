@@ -55,7 +55,8 @@ class Expand {
   Ragged expand(Span<const EntityId> frontier, Span<const RelationId> relations, Span<const Triple> exclude = {},
                 bool capped = true) const;
 
-  /// Slots of `row` (that of `head`) which the hidden fact takes out of sight, in rising order; returns how many (0 to 2).
+  /// Slots of `row` (that of `head`) which the hidden fact takes out of sight, in rising order; returns how many (0 to
+  /// 2).
   int hidden_slots(Span<const Edge> row, EntityId head, const Triple& hidden, std::int32_t slots[2]) const;
 
  private:

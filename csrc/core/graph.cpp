@@ -22,6 +22,14 @@ std::vector<EntityId> checked_type_offsets(std::vector<EntityId> t, EntityId num
 
 }  // namespace
 
+Span<const Edge> of_relation(Span<const Edge> row, RelationId relation) {
+  if (relation == kAnyRelation) return row;
+  const auto first =
+      std::lower_bound(row.begin(), row.end(), relation, [](Edge e, RelationId r) { return e.relation < r; });
+  const auto last = std::upper_bound(first, row.end(), relation, [](RelationId r, Edge e) { return r < e.relation; });
+  return {first, static_cast<std::size_t>(last - first)};
+}
+
 Graph Graph::from_triples(Span<const Triple> facts, EntityId num_entities, RelationId num_relations,
                           std::vector<EntityId> type_offsets) {
   if (num_entities < 0 || num_relations < 0 || num_relations > (INT32_MAX - 1) / 2) {
@@ -75,9 +83,8 @@ Graph Graph::from_triples(Span<const Triple> facts, EntityId num_entities, Relat
                std::move(type_offsets));
 }
 
-Graph::Graph(std::shared_ptr<const void> owner, EntityId num_entities, RelationId num_relations,
-             std::int64_t num_facts, Span<const std::int64_t> offsets, Span<const Edge> edges,
-             std::vector<EntityId> type_offsets)
+Graph::Graph(std::shared_ptr<const void> owner, EntityId num_entities, RelationId num_relations, std::int64_t num_facts,
+             Span<const std::int64_t> offsets, Span<const Edge> edges, std::vector<EntityId> type_offsets)
     : owner_(std::move(owner)),
       num_entities_(num_entities),
       num_relations_(num_relations),
@@ -88,15 +95,6 @@ Graph::Graph(std::shared_ptr<const void> owner, EntityId num_entities, RelationI
   if (offsets_.size() != static_cast<std::size_t>(num_entities_) + 1) {
     throw std::invalid_argument("expected num_entities + 1 offsets");
   }
-}
-
-Span<const Edge> Graph::slice(EntityId head, RelationId relation) const {
-  const Span<const Edge> row = slice(head);
-  if (relation == kAnyRelation) return row;
-  const auto by_relation = [](Edge e, RelationId r) { return e.relation < r; };
-  const auto first = std::lower_bound(row.begin(), row.end(), relation, by_relation);
-  const auto last = std::lower_bound(first, row.end(), relation + 1, by_relation);
-  return {first, static_cast<std::size_t>(last - first)};
 }
 
 std::int64_t Graph::find(EntityId head, RelationId relation, EntityId tail) const {
@@ -115,6 +113,10 @@ int Graph::type_of(EntityId entity) const {
 }
 
 std::vector<double> Graph::pagerank(double damping, int iterations) const {
+  if (!(damping >= 0 && damping <= 1) || iterations < 0) {
+    throw std::invalid_argument("pagerank: expected damping in [0, 1] and iterations >= 0, got " +
+                                std::to_string(damping) + " and " + std::to_string(iterations));
+  }
   const auto n = static_cast<std::size_t>(num_entities_);
   if (n == 0) return {};
   std::vector<double> rank(n, 1.0 / static_cast<double>(n)), next(n);

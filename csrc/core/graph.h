@@ -20,10 +20,11 @@ struct Edge {
   RelationId relation;
   EntityId tail;
   friend bool operator==(Edge a, Edge b) { return a.relation == b.relation && a.tail == b.tail; }
-  friend bool operator<(Edge a, Edge b) {
-    return a.relation != b.relation ? a.relation < b.relation : a.tail < b.tail;
-  }
+  friend bool operator<(Edge a, Edge b) { return a.relation != b.relation ? a.relation < b.relation : a.tail < b.tail; }
 };
+
+/// The edges of one relation in a row sorted by (relation, tail); the whole row for kAnyRelation. O(log row).
+Span<const Edge> of_relation(Span<const Edge> row, RelationId relation);
 
 /// A fact (head, relation, tail).
 struct Triple {
@@ -46,9 +47,8 @@ class Graph {
 
   /// Wraps storage owned elsewhere (a mapped file). The caller vouches for sizes, not for contents:
   /// every offset and id is range-checked on use.
-  Graph(std::shared_ptr<const void> owner, EntityId num_entities, RelationId num_relations,
-        std::int64_t num_facts, Span<const std::int64_t> offsets, Span<const Edge> edges,
-        std::vector<EntityId> type_offsets);
+  Graph(std::shared_ptr<const void> owner, EntityId num_entities, RelationId num_relations, std::int64_t num_facts,
+        Span<const std::int64_t> offsets, Span<const Edge> edges, std::vector<EntityId> type_offsets);
 
   EntityId num_entities() const { return num_entities_; }
   /// R: forward relations only.
@@ -82,7 +82,7 @@ class Graph {
                           static_cast<std::size_t>(offsets_[h + 1] - offsets_[h]));
   }
   /// The edges of `head` with one relation, sorted by tail; all of them for kAnyRelation. O(log degree).
-  Span<const Edge> slice(EntityId head, RelationId relation) const;
+  Span<const Edge> slice(EntityId head, RelationId relation) const { return of_relation(slice(head), relation); }
 
   /// Index of the edge in edges(), or -1. Ids out of range throw std::out_of_range. O(log degree).
   std::int64_t find(EntityId head, RelationId relation, EntityId tail) const;
@@ -90,7 +90,8 @@ class Graph {
   /// Type of an entity: index of its range in type_offsets.
   int type_of(EntityId entity) const;
 
-  /// PageRank over all directed edges (inverses included), uniform teleport; sums to 1.
+  /// PageRank over all directed edges (inverses included), uniform teleport; sums to 1. Page et al. 1999.
+  /// @throws std::invalid_argument unless 0 <= damping <= 1 and iterations >= 0
   std::vector<double> pagerank(double damping = 0.85, int iterations = 50) const;
 
   /// Throws std::out_of_range naming the id and the range unless 0 <= e < num_entities().

@@ -22,8 +22,12 @@ std::int64_t RowTable::find(EntityId head) const {
 }
 
 Overlay::Overlay(const Graph& graph, Span<const Triple> hidden, Span<const Triple> added, std::vector<int> added_types)
-    : num_entities_(graph.num_entities() + static_cast<EntityId>(added_types.size())),
-      added_types_(std::move(added_types)) {
+    : added_types_(std::move(added_types)) {
+  if (added_types_.size() > static_cast<std::size_t>(INT32_MAX - graph.num_entities())) {
+    throw std::invalid_argument("cannot add " + std::to_string(added_types_.size()) +
+                                " entities: ids must fit 32 bits");
+  }
+  num_entities_ = graph.num_entities() + static_cast<EntityId>(added_types_.size());
   const int num_types = static_cast<int>(graph.type_offsets().size()) - 1;
   for (const int t : added_types_) {
     if (t < 0 || t >= num_types) {
@@ -44,13 +48,14 @@ Overlay::Overlay(const Graph& graph, Span<const Triple> hidden, Span<const Tripl
     graph.check_relation(f.relation);
     if (std::min(f.head, f.tail) < 0 || std::max(f.head, f.tail) >= num_entities_) {
       throw std::out_of_range("added fact (" + std::to_string(f.head) + ", " + std::to_string(f.relation) + ", " +
-                              std::to_string(f.tail) + "): entity ids must be in [0, " +
-                              std::to_string(num_entities_) + ")");
+                              std::to_string(f.tail) + "): entity ids must be in [0, " + std::to_string(num_entities_) +
+                              ")");
     }
     changes[f.head].second.insert({f.relation, f.tail});
     changes[f.tail].second.insert({graph.inverse(f.relation), f.head});
   }
-  for (EntityId e = graph.num_entities(); e < num_entities_; ++e) changes[e];  // an added entity has a row, if an empty one
+  for (EntityId e = graph.num_entities(); e < num_entities_; ++e)
+    changes[e];  // an added entity has a row, if an empty one
   for (const auto& [head, change] : changes) {
     std::set<Edge> row = change.second;
     if (head < graph.num_entities()) {

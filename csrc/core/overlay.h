@@ -34,9 +34,9 @@ class RowTable {
 class Overlay {
  public:
   /// @param added_types  type of each added entity, in id order
-  /// @throws std::out_of_range on ids outside the grown graph; std::invalid_argument if a hidden fact is not in the graph
-  Overlay(const Graph& graph, Span<const Triple> hidden, Span<const Triple> added,
-          std::vector<int> added_types = {});
+  /// @throws std::out_of_range on ids outside the grown graph; std::invalid_argument if a hidden fact is not in the
+  /// graph
+  Overlay(const Graph& graph, Span<const Triple> hidden, Span<const Triple> added, std::vector<int> added_types = {});
 
   /// Entities of the graph and the added ones.
   EntityId num_entities() const { return num_entities_; }

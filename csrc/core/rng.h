@@ -31,8 +31,8 @@ struct Philox {
   }
 };
 
-/// A stream of random numbers of its own for each (seed, stream): one per environment or per query, so that what is drawn
-/// never depends on the number of threads or on how rows are split. State: one counter.
+/// A stream of random numbers of its own for each (seed, stream): one per environment or per query, so that what is
+/// drawn never depends on the number of threads or on how rows are split. State: one counter.
 class CounterRng {
  public:
   CounterRng() = default;

@@ -11,6 +11,7 @@
 #include <stdexcept>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 namespace kgwalk {
@@ -24,23 +25,16 @@ thread_local bool inside_pool = false;
 class Pool {
  public:
   explicit Pool(int workers) : pid_(getpid()) {
-    for (int k = 0; k < workers; ++k) threads_.emplace_back([this, k] { work(k); });
+    try {
+      for (int k = 0; k < workers; ++k) threads_.emplace_back([this, k] { work(k); });
+    } catch (...) {  // the system has no more threads to give
+      join();
+      throw;
+    }
   }
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;
-  ~Pool() {
-    if (forked()) {
-      // The workers live in the parent process only: there is nothing to join here.
-      for (auto& t : threads_) t.detach();
-      return;
-    }
-    {
-      const std::lock_guard<std::mutex> lock(mutex_);
-      stop_ = true;
-    }
-    wake_.notify_all();
-    for (auto& t : threads_) t.join();
-  }
+  ~Pool() { join(); }
 
   bool forked() const { return pid_ != getpid(); }
   int workers() const { return static_cast<int>(threads_.size()); }
@@ -60,15 +54,26 @@ class Pool {
     std::unique_lock<std::mutex> lock(mutex_);
     done_.wait(lock, [this] { return pending_ == 0; });
     body_ = nullptr;
-    if (error_) std::rethrow_exception(error_);
+    if (error_) std::rethrow_exception(std::exchange(error_, nullptr));
   }
 
  private:
+  void join() {
+    {
+      const std::lock_guard<std::mutex> lock(mutex_);
+      stop_ = true;
+    }
+    wake_.notify_all();
+    for (auto& t : threads_) t.join();
+  }
+
   void run_chunk(int chunk) {
     if (chunk >= chunks_) return;
+    const std::int64_t begin = n_ * chunk / chunks_;
+    const std::int64_t end = n_ * (chunk + 1) / chunks_;
     inside_pool = true;
     try {
-      (*body_)(n_ * chunk / chunks_, n_ * (chunk + 1) / chunks_);
+      (*body_)(begin, end);
     } catch (...) {
       const std::lock_guard<std::mutex> lock(mutex_);
       if (!error_) error_ = std::current_exception();
@@ -94,7 +99,6 @@ class Pool {
   }
 
   const pid_t pid_;
-  std::vector<std::thread> threads_;
   std::mutex mutex_;
   std::condition_variable wake_, done_;
   const Body* body_ = nullptr;
@@ -103,11 +107,19 @@ class Pool {
   std::uint64_t job_ = 0;
   bool stop_ = false;
   std::exception_ptr error_;
+  std::vector<std::thread> threads_;
 };
 
 std::atomic<int> wanted_threads{1};
 std::mutex pool_mutex;  // one job at a time; a second caller runs serially
-std::unique_ptr<Pool> pool;
+/// In a forked child the workers do not exist and the mutexes are as the parent left them (destroying a condition
+/// variable that threads wait on never returns): the child abandons the pool instead.
+struct JoinUnlessForked {
+  void operator()(Pool* p) const {
+    if (!p->forked()) delete p;
+  }
+};
+std::unique_ptr<Pool, JoinUnlessForked> pool;
 
 }  // namespace
 
@@ -120,19 +132,16 @@ void set_num_threads(int n) {
 
 void parallel_for(std::int64_t n, std::int64_t grain, const Body& body) {
   if (n <= 0) return;
-  const auto chunks = static_cast<int>(std::min<std::int64_t>(num_threads(), n / std::max<std::int64_t>(grain, 1)));
+  const int threads = num_threads();  // read once: another thread may set it meanwhile
+  const auto chunks = static_cast<int>(std::min<std::int64_t>(threads, n / std::max<std::int64_t>(grain, 1)));
   std::unique_lock<std::mutex> lock(pool_mutex, std::defer_lock);
   if (chunks <= 1 || inside_pool || !lock.try_lock()) {
     body(0, n);
     return;
   }
-  if (pool && pool->forked()) {
-    // Its mutexes are in the state the parent left them: abandon it rather than touch them.
-    static_cast<void>(pool.release());  // NOLINT(bugprone-unused-return-value): leaked on purpose
-  }
-  if (!pool || pool->workers() != num_threads() - 1) {
+  if (!pool || pool->forked() || pool->workers() != threads - 1) {
     pool.reset();
-    pool = std::make_unique<Pool>(num_threads() - 1);
+    pool.reset(new Pool(threads - 1));
   }
   pool->run(n, chunks, body);
 }

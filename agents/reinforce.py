@@ -1,0 +1,211 @@
+"""REINFORCE over walks (MINERVA, Das et al. 2018), with an optional supervised warm start."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from kgwalk import ragged
+from kgwalk.data import Dataset
+from kgwalk.evaluation import Protocol, evaluate
+from kgwalk.protocols import Ids
+
+from .policies.path import PathPolicy, PathPolicyConfig
+from .rollouts import Rows, distinct_share, roll_out, walk_log_probs
+from .training import Trainer
+from .walker import WalkerAgent, walking_rules
+from .warm_start import AnswerPaths
+
+
+@dataclass(frozen=True)
+class ReinforceConfig:
+    """Everything that ``Reinforce.fit`` may be told.
+
+    Attributes:
+        policy: sizes of the network.
+        hops: length of a walk.
+        max_out_degree: edges a node shows at most, 0 for all; None takes the dataset card's.
+        directions: ``"both"`` trains on inverse queries too; ``"tail"`` does not, and can answer none.
+        warm_up_steps: supervised steps before reinforcement; 0 for none.
+        warm_up_batch: queries in a supervised step.
+        warm_up_paths: paths kept per query for it.
+        warm_up_branch: edges followed per node in their search.
+        steps: reinforcement steps.
+        batch: queries in a step.
+        rollouts: walks per query.
+        learning_rate: of Adam, in the supervised steps.
+        reinforce_learning_rate: of Adam, in reinforcement steps; falls linearly to a tenth.
+        entropy: weight of the policy's entropy in the loss.
+        entropy_decay: factor on that weight over all of the reinforcement steps.
+        baseline_momentum: share of the moving baseline that stays at each step.
+        action_dropout: share of moves hidden while sampling.
+        clip: largest norm of the gradient.
+        validate_every: steps between validations.
+        validate_queries: queries of valid that select the model; 0 for all.
+        beam: paths kept per query and hop when answering.
+    """
+
+    policy: PathPolicyConfig = field(default_factory=PathPolicyConfig)
+    hops: int = 3
+    max_out_degree: int | None = None
+    directions: str = "both"
+    warm_up_steps: int = 1000
+    warm_up_batch: int = 512
+    warm_up_paths: int = 64
+    warm_up_branch: int = 256
+    steps: int = 1000
+    batch: int = 512
+    rollouts: int = 20
+    learning_rate: float = 3e-3
+    reinforce_learning_rate: float = 1e-3
+    entropy: float = 0.02
+    entropy_decay: float = 0.1
+    baseline_momentum: float = 0.95
+    action_dropout: float = 0.1
+    clip: float = 5.0
+    validate_every: int = 250
+    validate_queries: int = 0
+    beam: int = 128
+
+
+class Reinforce(WalkerAgent):
+    """Policy gradient on walks that reach their query's own target."""
+
+    name = "reinforce"
+    Config = ReinforceConfig
+
+    @classmethod
+    def fit(
+        cls,
+        dataset: Dataset,
+        config: ReinforceConfig,
+        folder: Path,
+        *,
+        resume: bool = False,
+        seed: int = 0,
+    ) -> Reinforce:
+        """Train on ``dataset`` and give the agent that was best on valid; it is saved in ``folder`` too."""
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            policy = PathPolicy(dataset.graph.num_entities, dataset.graph.num_relations, config.policy)
+        max_out_degree = dataset.card.max_out_degree if config.max_out_degree is None else config.max_out_degree
+        agent = cls(
+            policy,
+            dataset=dataset.name,
+            fingerprint=dataset.fingerprint,
+            hops=config.hops,
+            max_out_degree=max_out_degree,
+            beam=config.beam,
+        )
+        learner = _Learner(agent, dataset, config, seed)
+        Trainer(
+            policy,
+            torch.optim.Adam(policy.parameters(), lr=config.learning_rate, fused=True),
+            folder,
+            seed=seed,
+            run_id={"config": dataclasses.asdict(config), "dataset": dataset.fingerprint, "seed": seed},
+            loss=learner.loss,
+            validate=learner.validate,
+            keep=lambda: agent.save(folder),
+            steps=config.warm_up_steps + config.steps,
+            validate_every=config.validate_every,
+            learning_rate=learner.learning_rate,
+            clip=config.clip,
+            extra=learner.extra,
+        ).run(resume=resume)
+        return cls.load(folder, dataset.fingerprint)
+
+
+class _Learner:
+    """The losses of the two phases, and validation."""
+
+    def __init__(self, agent: Reinforce, dataset: Dataset, config: ReinforceConfig, seed: int) -> None:
+        self.agent = agent
+        self.dataset = dataset
+        self.config = config
+        self.seed = seed
+        self.queries = dataset.queries("train", "both" if config.directions == "both" else "tail")
+        self.actions = walking_rules(dataset.graph, agent.max_out_degree, training=True)
+        self.extra = {"baseline": 0.0}
+        self.paths: AnswerPaths | None = None
+
+    def loss(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
+        if step < self.config.warm_up_steps:
+            return self._supervised(step)
+        return self._reinforce(step - self.config.warm_up_steps)
+
+    def learning_rate(self, step: int) -> float:
+        c = self.config
+        if step < c.warm_up_steps:
+            return c.learning_rate
+        return c.reinforce_learning_rate * (1 - 0.9 * (step - c.warm_up_steps) / c.steps)
+
+    def validate(self) -> float:
+        report = evaluate(
+            self.agent,
+            self.dataset,
+            split="valid",
+            protocol=Protocol(direction="tail"),
+            limit=self.config.validate_queries or None,
+        )
+        return float(report.metrics["tail"]["mrr"])
+
+    def _batch(self, step: int, size: int, rows: Rows) -> Rows:
+        """The ``step``-th batch of endless shuffled passes over ``rows``."""
+        size = min(size, len(rows))
+        epoch, place = divmod(step, len(rows) // size)
+        order = np.random.default_rng([self.seed, epoch]).permutation(rows)
+        return order[place * size : (place + 1) * size]
+
+    def _supervised(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
+        c = self.config
+        if self.paths is None:
+            self.paths = AnswerPaths(
+                self.actions,
+                self.queries,
+                hops=c.hops,
+                max_paths=c.warm_up_paths,
+                max_branch=c.warm_up_branch,
+                seed=self.seed,
+            )
+        loss = self.paths.loss(self.agent.policy, self._batch(step, c.warm_up_batch, self.paths.reachable))
+        return loss, {"warm_up/loss": loss.item()}
+
+    def _reinforce(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
+        c = self.config
+        rows = self._batch(step, c.batch, np.arange(len(self.queries)))
+        queries: Ids = np.ascontiguousarray(self.queries[rows])
+        records, walks = roll_out(
+            self.agent.policy,
+            self.actions,
+            queries,
+            hops=c.hops,
+            rollouts=c.rollouts,
+            seed=self.seed,
+            stream=step * c.batch * c.rollouts,
+            action_dropout=c.action_dropout,
+        )
+        reward = torch.from_numpy(walks.hit.astype(np.float32))
+        advantage = reward - self.extra["baseline"]
+        gain = (advantage * walk_log_probs(records)).mean()
+        entropy = torch.stack([self._entropy(r.log_probs, r.candidates.offsets) for r in records]).mean()
+        weight = c.entropy * c.entropy_decay ** (step / c.steps)
+        hits = float(reward.mean())
+        m = c.baseline_momentum
+        self.extra["baseline"] = hits if step == 0 else m * self.extra["baseline"] + (1 - m) * hits
+        logged = {
+            "reinforce/hit": hits,
+            "reinforce/entropy": entropy.item(),
+            "reinforce/distinct_states": distinct_share(records),
+        }
+        return -gain - weight * entropy, logged
+
+    @staticmethod
+    def _entropy(log_probs: Tensor, offsets: Rows) -> Tensor:
+        return ragged.entropy(log_probs, offsets).mean()

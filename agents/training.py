@@ -1,0 +1,193 @@
+"""The training loop that agents share: steps, validation, checkpoints, progress.
+
+Everything random in a step is drawn from (seed, step), so a run that was killed and resumed from its last checkpoint
+makes the same steps as one that was not.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+from .files import load_tensors, save_tensors
+
+log = logging.getLogger(__name__)
+
+CHECKPOINT = "checkpoint.safetensors"
+Losses = Callable[[int], tuple[Tensor, Mapping[str, float]]]
+
+
+@dataclass
+class Progressing:
+    """What a checkpoint has to know beside weights.
+
+    Attributes:
+        step: steps made.
+        best: best validation score so far.
+        best_step: when it was reached.
+        extra: the algorithm's own numbers, such as a moving baseline.
+    """
+
+    step: int = 0
+    best: float = -math.inf
+    best_step: int = 0
+    extra: dict[str, float] | None = None
+
+
+class Trainer:
+    """Runs an algorithm's steps.
+
+    Args:
+        model: what is trained.
+        optimizer: over ``model.parameters()`` in their order.
+        folder: where checkpoint and curves go.
+        seed: of the run.
+        run_id: JSON-able description of the run (config, dataset fingerprint, seed): a checkpoint of another is refused.
+        loss: ``loss(step)`` gives the loss to descend and numbers to log.
+        validate: a score to be high, on valid.
+        keep: called when validation is best so far; saves the agent.
+        steps: steps in all.
+        validate_every: steps between validations, each followed by a checkpoint.
+        learning_rate: ``learning_rate(step)``.
+        clip: largest global norm of the gradient.
+        extra: the algorithm's own numbers, read and written by ``loss``.
+    """
+
+    def __init__(
+        self,
+        model: nn.Module,
+        optimizer: torch.optim.Optimizer,
+        folder: Path,
+        *,
+        seed: int,
+        run_id: Mapping[str, Any],
+        loss: Losses,
+        validate: Callable[[], float],
+        keep: Callable[[], None],
+        steps: int,
+        validate_every: int,
+        learning_rate: Callable[[int], float],
+        clip: float,
+        extra: dict[str, float],
+    ) -> None:
+        self.model = model
+        self.optimizer = optimizer
+        self.folder = folder
+        self.seed = seed
+        self.run_id = dict(run_id)
+        self.loss = loss
+        self.validate = validate
+        self.keep = keep
+        self.steps = steps
+        self.validate_every = validate_every
+        self.learning_rate = learning_rate
+        self.clip = clip
+        self.state = Progressing(extra=extra)
+
+    def run(self, *, resume: bool) -> float:
+        """Train to the end; gives the best validation score.
+
+        Raises:
+            FileExistsError: the folder holds a checkpoint and ``resume`` was not asked for.
+            ValueError: the checkpoint is damaged or of another run; the loss is not finite.
+        """
+        checkpoint = self.folder / CHECKPOINT
+        if checkpoint.exists():
+            if not resume:
+                raise FileExistsError(f"{checkpoint} is there already: resume it, or choose another folder")
+            self._restore(checkpoint)
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (
+            torch.random.fork_rng(devices=[]),
+            SummaryWriter(str(self.folder), purge_step=self.state.step) as curves,
+            self._progress() as progress,
+        ):
+            task = progress.add_task("training", total=self.steps, completed=self.state.step, note="")
+            while self.state.step < self.steps:
+                logged = self._step(self.state.step)
+                self.state.step += 1
+                for key, value in logged.items():
+                    curves.add_scalar(key, value, self.state.step)
+                if self.state.step % self.validate_every == 0 or self.state.step == self.steps:
+                    score = self._select()
+                    curves.add_scalar("valid/mrr", score, self.state.step)
+                    self._checkpoint(checkpoint)
+                    log.info("step %d: valid MRR %.4f (best %.4f)", self.state.step, score, self.state.best)
+                note = " ".join(f"{key.split('/')[-1]} {value:.3g}" for key, value in logged.items())
+                if self.state.best > -math.inf:
+                    note += f" valid {self.state.best:.4f}"
+                progress.update(task, advance=1, note=note)
+        return self.state.best
+
+    def _step(self, step: int) -> Mapping[str, float]:
+        torch.manual_seed(self.seed * 1_000_003 + step)  # for dropout; forked in run(), so nobody else's draws change
+        for group in self.optimizer.param_groups:
+            group["lr"] = self.learning_rate(step)
+        self.model.train()
+        loss, logged = self.loss(step)
+        if not torch.isfinite(loss):
+            raise ValueError(
+                f"the loss is {loss.item()} at step {step} with learning rate {self.learning_rate(step):g}: lower the rate"
+            )
+        self.optimizer.zero_grad(set_to_none=True)
+        loss.backward()  # type: ignore[no-untyped-call]
+        nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        self.optimizer.step()
+        return logged
+
+    def _select(self) -> float:
+        self.model.eval()
+        score = self.validate()
+        if score > self.state.best:
+            self.state.best, self.state.best_step = score, self.state.step
+            self.keep()
+        return score
+
+    def _checkpoint(self, path: Path) -> None:
+        tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
+        for index, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer.{index}.{key}": value for key, value in slots.items()}
+        save_tensors(path, tensors, {"run": self.run_id, "progress": vars(self.state)})
+
+    def _restore(self, path: Path) -> None:
+        tensors, note = load_tensors(path)
+        if note.get("run") != self.run_id:
+            theirs = note.get("run") or {}
+            differs = sorted(k for k in self.run_id.keys() | theirs.keys() if self.run_id.get(k) != theirs.get(k))
+            raise ValueError(f"{path} is of another run: {', '.join(differs)} differ; resume with what it was begun with")
+        try:
+            self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
+            slots: dict[int, dict[str, Tensor]] = {}
+            for key, value in tensors.items():
+                if key.startswith("optimizer."):
+                    _, index, name = key.split(".", 2)
+                    slots.setdefault(int(index), {})[name] = value
+            self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
+            saved = note["progress"]
+            assert self.state.extra is not None
+            self.state.extra.update(saved.pop("extra"))
+            self.state = Progressing(extra=self.state.extra, **saved)
+        except (KeyError, TypeError, RuntimeError, ValueError) as error:
+            raise ValueError(f"{path} is damaged: {error}") from error
+
+    def _progress(self) -> Progress:
+        console = Console(stderr=True)
+        return Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=console,
+            disable=not console.is_terminal,
+        )

@@ -1,0 +1,124 @@
+"""WalkerAgent: answers queries by walking the graph along a policy."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from kgwalk._core import ActionSets, Expand, Graph
+from kgwalk.protocols import Ids, Ranked
+from kgwalk.search import ANY, chain, rank, search
+
+from .files import load_tensors, save_tensors
+from .policies.path import PathPolicy, PathPolicyConfig
+
+
+def walking_rules(graph: Graph, max_out_degree: int, *, training: bool) -> ActionSets:
+    """Legal moves in training (the query's own edge is hidden) or when answering (there is none).
+
+    In both, the last hop does not lead to answers which the graph already holds, the training target apart.
+    """
+    return ActionSets(Expand(graph, max_out_degree=max_out_degree), hide_fact=training, hide_answers=True)
+
+
+class WalkerAgent:
+    """A policy with a beam: the answers of a query are where the best paths end.
+
+    Args:
+        policy: scores moves.
+        dataset: name of the dataset it was trained on.
+        fingerprint: of that dataset; ids mean nothing on another.
+        hops: length of a walk.
+        max_out_degree: edges a node shows at most, 0 for all.
+        beam: paths kept per query and hop.
+        pool: how an answer's paths are put together, ``"logsumexp"`` or ``"max"``.
+    """
+
+    name = "walker"
+
+    def __init__(
+        self,
+        policy: PathPolicy,
+        *,
+        dataset: str,
+        fingerprint: str,
+        hops: int,
+        max_out_degree: int,
+        beam: int = 128,
+        pool: str = "logsumexp",
+    ) -> None:
+        self.policy = policy
+        self.dataset = dataset
+        self.fingerprint = fingerprint
+        self.hops = hops
+        self.max_out_degree = max_out_degree
+        self.beam = beam
+        self.pool = pool
+        self._rules: tuple[Graph, ActionSets] | None = None
+
+    def answer(self, queries: Ids, graph: Graph) -> Ranked:
+        """See ``kgwalk.protocols.Agent``."""
+        if self._rules is None or self._rules[0] is not graph:
+            self._rules = (graph, walking_rules(graph, self.max_out_degree, training=False))
+        training = self.policy.training
+        self.policy.eval()
+        try:
+            paths = search(self._rules[1], self.policy, chain(ANY, self.beam, hops=self.hops, per="query"), queries)
+        finally:
+            self.policy.train(training)
+        return rank(paths, len(queries), pool=self.pool)
+
+    def save(self, folder: Path) -> None:
+        """Write ``folder/agent.safetensors``: weights, and as its note all that ``load`` needs."""
+        note = {
+            "agent": self.name,
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+            "hops": self.hops,
+            "max_out_degree": self.max_out_degree,
+            "beam": self.beam,
+            "pool": self.pool,
+            "num_entities": self.policy.num_entities,
+            "num_relations": self.policy.num_relations,
+            "policy": vars(self.policy.config),
+        }
+        save_tensors(folder / "agent.safetensors", self.policy.state_dict(), note)
+
+    @classmethod
+    def load(cls, folder: Path, fingerprint: str | None = None) -> WalkerAgent:
+        """The agent in ``folder``.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: it is damaged, or ``fingerprint`` is given and is not that of the dataset it was trained on.
+        """
+        path = folder / "agent.safetensors"
+        tensors, note = load_tensors(path)
+        try:
+            return cls._from_note(tensors, note, path, fingerprint)
+        except (KeyError, TypeError) as error:
+            raise ValueError(f"{path}: the note lacks or misstates {error}") from error
+
+    @classmethod
+    def _from_note(
+        cls, tensors: dict[str, torch.Tensor], note: dict[str, Any], path: Path, fingerprint: str | None
+    ) -> WalkerAgent:
+        if fingerprint is not None and note["fingerprint"] != fingerprint:
+            raise ValueError(
+                f"{path} was trained on {note['dataset']} with fingerprint {note['fingerprint']}, "
+                f"but this dataset has {fingerprint}: its ids mean other things"
+            )
+        sizes = dict(note["policy"])
+        sizes["mlp_dims"] = tuple(sizes["mlp_dims"])
+        policy = PathPolicy(note["num_entities"], note["num_relations"], PathPolicyConfig(**sizes))
+        expected = {key: tuple(value.shape) for key, value in policy.state_dict().items()}
+        found = {key: tuple(value.shape) for key, value in tensors.items()}
+        if expected != found:
+            wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
+            raise ValueError(f"{path}: weights {', '.join(wrong)} do not have the shapes its note tells")
+        policy.load_state_dict(tensors)
+        policy.eval()
+        keys = ("dataset", "fingerprint", "hops", "max_out_degree", "beam", "pool")
+        return cls(policy, **{key: note[key] for key in keys})

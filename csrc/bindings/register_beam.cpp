@@ -1,0 +1,93 @@
+#include <utility>
+#include <vector>
+
+#include "bindings/arrays.h"
+#include "core/beam.h"
+
+namespace kgwalk {
+namespace {
+
+using Ids = Array<std::int32_t>;
+using Offsets = Array<std::int64_t>;
+using Floats = Array<float>;
+using Doubles = Array<double>;
+
+}  // namespace
+
+void register_beam(py::module_& m) {
+  py::class_<BeamLayout, std::shared_ptr<BeamLayout>>(m, "BeamLayout")
+      .def(py::init([](const Ids& parents, const Ids& relations, const Offsets& budgets, bool per_path) {
+             return std::make_shared<BeamLayout>(view(parents, "parents"), view(relations, "relations"),
+                                                 view(budgets, "budgets"), per_path);
+           }),
+           py::arg("parents").noconvert(), py::arg("relations").noconvert(), py::arg("budgets").noconvert(),
+           py::arg("per_path"))
+      .def(
+          "select",
+          [](const BeamLayout& layout, const Offsets& query_offsets, const Ids& nodes, const Doubles& log_prob,
+             const Offsets& offsets, const Ids& relations, const Floats& logits, const Floats& log_norm,
+             bool keep_all) {
+            const BeamFrontier frontier{view(query_offsets, "query_offsets"), view(nodes, "nodes"),
+                                        view(log_prob, "log_prob")};
+            const BeamMoves moves{view(offsets, "offsets"), view(relations, "relations"), view(logits, "logits"),
+                                  view(log_norm, "log_norm")};
+            BeamSelection out;
+            {
+              const py::gil_scoped_release release;
+              out = beam_select(layout, frontier, moves, keep_all);
+            }
+            return py::make_tuple(to_numpy(std::move(out.query_offsets)), to_numpy(std::move(out.rows)),
+                                  to_numpy(std::move(out.moves)), to_numpy(std::move(out.nodes)),
+                                  to_numpy(std::move(out.log_prob)));
+          },
+          py::arg("query_offsets").noconvert(), py::arg("nodes").noconvert(), py::arg("log_prob").noconvert(),
+          py::arg("offsets").noconvert(), py::arg("relations").noconvert(), py::arg("logits").noconvert(),
+          py::arg("log_norm").noconvert(), py::arg("keep_all") = false);
+
+  m.def(
+      "split_frontier",
+      [](const ActionSets& actions, const Ids& at, const Offsets& query_offsets, std::int64_t max_moves) {
+        const auto nodes = view(at, "at");
+        const auto offsets = view(query_offsets, "query_offsets");
+        std::vector<std::int64_t> cuts;
+        {
+          const py::gil_scoped_release release;
+          cuts = split_frontier(actions, nodes, offsets, max_moves);
+        }
+        return to_numpy(std::move(cuts));
+      },
+      py::arg("actions"), py::arg("at").noconvert(), py::arg("query_offsets").noconvert(), py::arg("max_moves"));
+
+  m.def(
+      "pool_entities",
+      [](const Offsets& offsets, const Ids& entities, const Doubles& log_prob) {
+        const auto rows = view(offsets, "offsets");
+        const auto ids = view(entities, "entities");
+        const auto scores = view(log_prob, "log_prob");
+        Pooled out;
+        {
+          const py::gil_scoped_release release;
+          out = pool_entities(rows, ids, scores);
+        }
+        return py::make_tuple(to_numpy(std::move(out.offsets)), to_numpy(std::move(out.entities)),
+                              to_numpy(std::move(out.logsumexp)), to_numpy(std::move(out.max)));
+      },
+      py::arg("offsets").noconvert(), py::arg("entities").noconvert(), py::arg("log_prob").noconvert());
+
+  m.def(
+      "rank_order",
+      [](const Offsets& offsets, const Ids& entities, const Doubles& scores) {
+        const auto rows = view(offsets, "offsets");
+        const auto ids = view(entities, "entities");
+        const auto values = view(scores, "scores");
+        std::vector<std::int64_t> order;
+        {
+          const py::gil_scoped_release release;
+          order = rank_order(rows, ids, values);
+        }
+        return to_numpy(std::move(order));
+      },
+      py::arg("offsets").noconvert(), py::arg("entities").noconvert(), py::arg("scores").noconvert());
+}
+
+}  // namespace kgwalk

@@ -1,0 +1,271 @@
+#include "core/reader.h"
+
+#include <algorithm>
+#include <cstring>
+#include <stdexcept>
+
+#include "core/errors.h"
+
+namespace kgwalk {
+namespace {
+
+[[noreturn]] void fail(const std::string& path, std::int64_t line, const std::string& what) {
+  throw FormatError(path + ":" + std::to_string(line) + ": " + what);
+}
+
+std::string hex_byte(unsigned char c) {
+  constexpr char kDigits[] = "0123456789ABCDEF";
+  return {'0', 'x', kDigits[c >> 4], kDigits[c & 15]};
+}
+
+/// The text in quotes, made printable and cut where it is long (never inside a character).
+std::string quoted(std::string_view text) {
+  constexpr std::size_t kLongest = 60;
+  std::size_t shown = std::min(text.size(), kLongest);
+  while (shown < text.size() && shown > 0 && (static_cast<unsigned char>(text[shown]) & 0xC0) == 0x80) --shown;
+  std::string out = "\"";
+  for (const char c : text.substr(0, shown)) {
+    if (c == '\t') {
+      out += "\\t";
+    } else if (static_cast<unsigned char>(c) < 0x20) {
+      out += "\\" + hex_byte(static_cast<unsigned char>(c)).substr(1);
+    } else {
+      out += c;
+    }
+  }
+  return out + (shown < text.size() ? "\"..." : "\"");
+}
+
+/// Length of the UTF-8 character at p (RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF), or 0.
+std::size_t utf8_length(const unsigned char* p, std::size_t left) {
+  const auto follows = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
+    return i < left && p[i] >= low && p[i] <= high;
+  };
+  const unsigned c = p[0];
+  if (c < 0x80) return 1;
+  if (c >= 0xC2 && c <= 0xDF) return follows(1) ? 2 : 0;
+  if (c >= 0xE0 && c <= 0xEF) {
+    return follows(1, c == 0xE0 ? 0xA0 : 0x80, c == 0xED ? 0x9F : 0xBF) && follows(2) ? 3 : 0;
+  }
+  if (c >= 0xF0 && c <= 0xF4) {
+    return follows(1, c == 0xF0 ? 0x90 : 0x80, c == 0xF4 ? 0x8F : 0xBF) && follows(2) && follows(3) ? 4 : 0;
+  }
+  return 0;
+}
+
+/// Throws at the first byte that is not text.
+void check_text(std::string_view data, const std::string& path) {
+  const auto* bytes = reinterpret_cast<const unsigned char*>(data.data());
+  const auto line_at = [&](std::size_t i) { return 1 + std::count(data.begin(), data.begin() + i, '\n'); };
+  constexpr std::uint64_t kHigh = 0x8080808080808080ull, kLow = 0x0101010101010101ull;
+  for (std::size_t i = 0; i < data.size();) {
+    std::uint64_t word;
+    if (i + sizeof word <= data.size()) {
+      std::memcpy(&word, bytes + i, sizeof word);
+      // Eight ASCII characters at once; the second test is zero only if no byte is.
+      if ((word & kHigh) == 0 && ((word - kLow) & ~word & kHigh) == 0) {
+        i += sizeof word;
+        continue;
+      }
+    }
+    if (bytes[i] == 0) fail(path, line_at(i), "expected UTF-8 text, found a NUL byte");
+    const std::size_t length = utf8_length(bytes + i, data.size() - i);
+    if (length == 0) {
+      fail(path, line_at(i), "expected UTF-8 text, found byte " + hex_byte(bytes[i]) + " out of place");
+    }
+    i += length;
+  }
+}
+
+/// Cuts text into records of fields, one at a time.
+class Records {
+ public:
+  Records(std::string_view data, const std::string& path, char delimiter)
+      : data_(data), path_(path), delimiter_(delimiter), quotes_(delimiter == ',' || delimiter == ';') {}
+
+  /// Reads the next record; false at the end, blank lines there skipped.
+  bool next() {
+    fields_.clear();
+    line_ = next_line_;
+    if (at_ == data_.size()) return false;
+    begin_ = at_;
+    if (blank_line()) {
+      if (data_.find_first_not_of("\r\n", at_) == std::string_view::npos) return false;
+      fail(path_, line_, "expected a triple, found a blank line");
+    }
+    unquoted_.clear();
+    while (field()) {
+    }
+    return true;
+  }
+
+  std::int64_t line() const { return line_; }
+  std::size_t size() const { return fields_.size(); }
+  std::string_view operator[](std::size_t i) const {
+    const Field& f = fields_[i];
+    return f.unquoted < 0 ? f.text : std::string_view(unquoted_[static_cast<std::size_t>(f.unquoted)]);
+  }
+  std::string_view text() const {
+    std::string_view record = data_.substr(begin_, at_ - begin_);
+    while (!record.empty() && (record.back() == '\n' || record.back() == '\r')) record.remove_suffix(1);
+    return record;
+  }
+
+ private:
+  struct Field {
+    std::string_view text;
+    std::int64_t unquoted;  // index into unquoted_ of a field that had doubled quotes, or -1
+  };
+
+  bool blank_line() const { return data_[at_] == '\n' || data_.substr(at_, 2) == "\r\n" || data_.substr(at_) == "\r"; }
+
+  /// Reads one field and what ends it; true if the record goes on.
+  bool field() {
+    if (quotes_ && at_ < data_.size() && data_[at_] == '"') {
+      quoted_field();
+    } else {
+      const std::size_t begin = at_;
+      while (at_ < data_.size() && data_[at_] != delimiter_ && data_[at_] != '\n' && data_[at_] != '\r') {
+        if (quotes_ && data_[at_] == '"') {
+          fail(path_, next_line_,
+               "expected quotes around a whole field, found one inside " + quoted(rest_of_line(begin)));
+        }
+        ++at_;
+      }
+      fields_.push_back({data_.substr(begin, at_ - begin), -1});
+    }
+    if (at_ == data_.size()) return false;
+    if (data_[at_] == delimiter_) {
+      ++at_;
+      return true;
+    }
+    if (data_[at_] == '\r') ++at_;
+    if (at_ < data_.size() && data_[at_] != '\n') {
+      fail(path_, next_line_, "expected a line end, found a lone carriage return before " + quoted(rest_of_line(at_)));
+    }
+    if (at_ < data_.size()) ++at_;
+    ++next_line_;
+    return false;
+  }
+
+  void quoted_field() {
+    const std::int64_t opened = next_line_;
+    const std::size_t begin = ++at_;
+    bool doubled = false;
+    for (;; ++at_) {
+      if (at_ == data_.size()) fail(path_, opened, "expected a closing quote, found the end of the file");
+      next_line_ += data_[at_] == '\n';
+      if (data_[at_] != '"') continue;
+      if (at_ + 1 == data_.size() || data_[at_ + 1] != '"') break;
+      doubled = true;
+      ++at_;
+    }
+    const std::string_view inside = data_.substr(begin, at_ - begin);
+    ++at_;
+    if (at_ < data_.size() && data_[at_] != delimiter_ && data_[at_] != '\n' && data_[at_] != '\r') {
+      fail(path_, next_line_, "expected a delimiter after the closing quote, found " + quoted(rest_of_line(at_)));
+    }
+    if (!doubled) {
+      fields_.push_back({inside, -1});
+      return;
+    }
+    std::string text;
+    for (std::size_t i = 0; i < inside.size(); i += inside[i] == '"' ? 2 : 1) text += inside[i];
+    fields_.push_back({{}, static_cast<std::int64_t>(unquoted_.size())});
+    unquoted_.push_back(std::move(text));
+  }
+
+  std::string_view rest_of_line(std::size_t from) const {
+    return data_.substr(from, data_.find_first_of("\r\n", from) - from);
+  }
+
+  std::string_view data_;
+  const std::string& path_;
+  const char delimiter_;
+  const bool quotes_;
+  std::size_t at_ = 0, begin_ = 0;
+  std::int64_t line_ = 1, next_line_ = 1;
+  std::vector<Field> fields_;
+  std::vector<std::string> unquoted_;
+};
+
+std::string name_of(char delimiter) {
+  if (delimiter == '\t') return "tab";
+  if (delimiter == ' ') return "space";
+  return std::string("'") + delimiter + "'";
+}
+
+int checked_num_columns(const TripleFormat& f) {
+  const auto [h, r, t] = f.columns;
+  const int last = std::max({h, r, t});
+  if (std::min({h, r, t}) < 0 || h == r || r == t || h == t) {
+    throw std::invalid_argument("columns: expected three distinct columns from 0, got (" + std::to_string(h) + ", " +
+                                std::to_string(r) + ", " + std::to_string(t) + ")");
+  }
+  if (f.num_columns != 0 && f.num_columns <= last) {
+    throw std::invalid_argument("num_columns: expected more than column " + std::to_string(last) + ", got " +
+                                std::to_string(f.num_columns));
+  }
+  const auto d = static_cast<unsigned char>(f.delimiter);
+  if (d == 0 || d >= 0x80 || f.delimiter == '\n' || f.delimiter == '\r' || f.delimiter == '"') {
+    throw std::invalid_argument("delimiter: expected one ASCII character, neither quote nor line end");
+  }
+  return f.num_columns != 0 ? f.num_columns : last + 1;
+}
+
+}  // namespace
+
+std::vector<Triple> TripleReader::add(std::string_view data, const std::string& path, const TripleFormat& format) {
+  const auto num_columns = static_cast<std::size_t>(checked_num_columns(format));
+  const std::lock_guard<std::mutex> lock(mutex_);
+  const std::int32_t num_entities = entities_.size(), num_relations = relations_.size();
+  try {
+    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
+    if (data.substr(0, kByteOrderMark.size()) == kByteOrderMark) data.remove_prefix(kByteOrderMark.size());
+    check_text(data, path);
+    std::vector<Triple> triples;
+    Records record(data, path, format.delimiter);
+    for (bool header = format.header; record.next(); header = false) {
+      if (record.size() != num_columns) {
+        fail(path, record.line(),
+             "expected " + std::to_string(num_columns) + " columns separated by " + name_of(format.delimiter) +
+                 ", found " + std::to_string(record.size()) + " in " + quoted(record.text()));
+      }
+      if (header) continue;
+      const auto field = [&](std::size_t role) {
+        constexpr const char* kRoles[] = {"head", "relation", "tail"};
+        const std::string_view text = record[static_cast<std::size_t>(format.columns[role])];
+        if (text.empty()) {
+          fail(path, record.line(),
+               std::string("expected the ") + kRoles[role] + " in column " + std::to_string(format.columns[role] + 1) +
+                   ", found an empty field in " + quoted(record.text()));
+        }
+        return text;
+      };
+      const EntityId head = entities_.intern(field(0));
+      const RelationId relation = relations_.intern(field(1));
+      triples.push_back({head, relation, entities_.intern(field(2))});
+    }
+    if (triples.empty()) {
+      fail(path, record.line(),
+           std::string("expected a triple, found ") + (data.empty() ? "an empty file" : "the end of the file"));
+    }
+    return triples;
+  } catch (...) {
+    entities_.truncate(num_entities);
+    relations_.truncate(num_relations);
+    throw;
+  }
+}
+
+Names TripleReader::entities() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return entities_.names();
+}
+
+Names TripleReader::relations() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return relations_.names();
+}
+
+}  // namespace kgwalk

@@ -1,0 +1,130 @@
+"""Finding a dataset's folder and reading it: `load` is the door to everything else."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pooch  # type: ignore[import-untyped]
+
+from kgwalk._core import FormatError, TripleReader
+from kgwalk.data.assemble import assemble
+from kgwalk.data.cards import Card
+from kgwalk.data.catalog import find_card
+from kgwalk.data.custom import CARD_FILE, read_card
+from kgwalk.data.dataset import Dataset
+from kgwalk.data.family import family
+from kgwalk.data.files import locate, missing, read_bytes
+from kgwalk.protocols import Ids
+
+VARIABLE = "KGWALK_DATA"
+
+
+def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
+    """Load a dataset by name, or one's own from a folder.
+
+    A benchmark's folder is looked for in ``data_dir`` (the folder itself or the one above it), then under
+    ``$KGWALK_DATA``, then in the user's cache. ``Family`` is generated and needs no files.
+
+    Args:
+        name: as in the environment id (``"WN18RR"``, any case, with or without ``KGWalk-``), a folder that
+            `import_files` made or that holds ``train.txt``, ``valid.txt`` and ``test.txt``, or ``"Custom"`` with
+            ``data_dir``.
+        data_dir: where to look first.
+
+    Raises:
+        KeyError: no such dataset.
+        MissingDataError: a file is in none of these places.
+        DamagedFileError, FormatError: a file cannot be used; nothing half-loaded is returned.
+    """
+    if isinstance(name, Path) or (os.sep in name and Path(name).is_dir()):
+        return load_folder(Path(name))
+    if name.lower().removeprefix("kgwalk-") == "custom":
+        if data_dir is None:
+            raise ValueError("KGWalk-Custom needs data_dir=, the folder with train.txt, valid.txt and test.txt")
+        return load_folder(Path(data_dir))
+    card = find_card(name)
+    if card.embedded:
+        return family()
+    return _read(card, find_folder(card, data_dir))
+
+
+def load_folder(folder: Path) -> Dataset:
+    """Load one's own dataset: a folder with ``train.txt``, ``valid.txt`` and ``test.txt``, gzipped or not.
+
+    Its ``card.json``, if it has one, says what differs from the usual layout.
+    """
+    card = (
+        read_card(folder) if (folder / CARD_FILE).is_file() else Card(name=folder.resolve().name, folder="", title="")
+    )
+    for file in _needed(card):
+        if locate(folder, file) is None:
+            raise missing(card.name, file, [folder], "your own files", "data_dir=")
+    return _read(card, folder)
+
+
+def search_path(card: Card, data_dir: str | Path | None = None) -> list[Path]:
+    """The folders in which a dataset is looked for, first to last."""
+    places = []
+    if data_dir is not None:
+        places += [Path(data_dir) / card.folder, Path(data_dir)]
+    if root := os.environ.get(VARIABLE):
+        places.append(Path(root) / card.folder)
+    places.append(cache_folder(card))
+    return places
+
+
+def cache_folder(card: Card) -> Path:
+    """Where `fetch` and `convert` put a dataset unless told otherwise."""
+    return Path(pooch.os_cache("kgwalk")) / card.folder
+
+
+def find_folder(card: Card, data_dir: str | Path | None = None) -> Path:
+    """The first folder of `search_path` that holds the walking graph's file.
+
+    Raises:
+        MissingDataError: none does, or the one that does lacks another needed file.
+    """
+    places = search_path(card, data_dir)
+    source = str(card.source)
+    for place in places:
+        if locate(place, card.graph) is None:
+            continue
+        for file in _needed(card):
+            if locate(place, file) is None:
+                raise missing(card.name, file, [place], source, VARIABLE)
+        return place
+    raise missing(card.name, card.graph, places, source, VARIABLE)
+
+
+def _needed(card: Card) -> list[str]:
+    return [card.graph, *(file for _, file in card.splits if file != card.graph), *([card.known] if card.known else [])]
+
+
+def _read(card: Card, folder: Path) -> Dataset:
+    reader = TripleReader()
+    graph_facts = _read_graph(reader, card, folder)
+    splits = {split: graph_facts if file == card.graph else _add(reader, folder, file) for split, file in card.splits}
+    further = _add(reader, folder, card.known) if card.known else np.empty((0, 3), np.int32)
+    return assemble(card, reader, graph_facts, splits, further, folder)
+
+
+def _add(reader: TripleReader, folder: Path, file: str) -> Ids:
+    path = locate(folder, file)
+    assert path is not None, "the folder was checked"
+    return reader.add(read_bytes(path), str(path))
+
+
+def _read_graph(reader: TripleReader, card: Card, folder: Path) -> Ids:
+    """The walking graph's facts, without the inverses that a file may store beside them."""
+    if not card.inverse_prefix:
+        return _add(reader, folder, card.graph)
+    scratch = TripleReader()
+    triples = _add(scratch, folder, card.graph)
+    entities, relations = scratch.entities.to_list(), scratch.relations.to_list()
+    inverse = np.array([relation.startswith(card.inverse_prefix) for relation in relations])[triples[:, 1]]
+    forward = "".join(f"{entities[h]}\t{relations[r]}\t{entities[t]}\n" for h, r, t in triples[~inverse].tolist())
+    if not forward:
+        raise FormatError(f"{folder / card.graph}: every relation starts with {card.inverse_prefix!r}")
+    return reader.add(forward.encode(), str(folder / card.graph))

@@ -1,0 +1,265 @@
+"""Explanations: the ranked answers of a query with the paths that lead to them, in words and as JSON."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kgwalk._core import Graph
+from kgwalk.data.dataset import Dataset
+from kgwalk.protocols import Agent, Ids, Ranked
+from kgwalk.search.merge import merge_waits
+from kgwalk.search.paths import Paths
+
+INVERSE = "^"
+
+
+@dataclass(frozen=True)
+class Hop:
+    """One move of a path.
+
+    Attributes:
+        relation: Name of the forward relation.
+        inverse: Whether it was followed from tail to head.
+        entity: Name of the entity reached.
+        label: Its readable name.
+    """
+
+    relation: str
+    inverse: bool
+    entity: str
+    label: str
+
+
+@dataclass(frozen=True)
+class PathInWords:
+    """A path with names, waiting stripped.
+
+    Attributes:
+        source: Label of the entity it starts at.
+        hops: Its moves.
+        log_prob: Log of the summed probability of all action sequences that follow it.
+    """
+
+    source: str
+    hops: tuple[Hop, ...]
+    log_prob: float
+
+    def __str__(self) -> str:
+        """``Ada --parent--> Tom <--sister-- Ann``: arrows point from head to tail, whichever way was walked."""
+        words = [self.source]
+        for hop in self.hops:
+            words.append(f"<--{hop.relation}--" if hop.inverse else f"--{hop.relation}-->")
+            words.append(hop.label)
+        return " ".join(words)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "text": str(self),
+            "probability": math.exp(self.log_prob),
+            "hops": [
+                {"relation": hop.relation, "inverse": hop.inverse, "entity": hop.entity, "label": hop.label}
+                for hop in self.hops
+            ],
+        }
+
+
+@dataclass(frozen=True)
+class Answer:
+    """An answer to a query.
+
+    Attributes:
+        rank: Place in the list, from 1.
+        entity: Its name.
+        label: Its readable name.
+        score: The agent's score; for walkers the log of the probability to arrive there.
+        known: Whether the walked graph holds the answer already, so that it is no prediction.
+        paths: The most probable paths to it, best first; empty for agents that walk none.
+    """
+
+    rank: int
+    entity: str
+    label: str
+    score: float
+    known: bool
+    paths: tuple[PathInWords, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "rank": self.rank,
+            "entity": self.entity,
+            "label": self.label,
+            "score": self.score if math.isfinite(self.score) else None,
+            "known": self.known,
+            "paths": [path.to_json() for path in self.paths],
+        }
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The answers to one query.
+
+    Attributes:
+        source: Name of the entity asked about.
+        label: Its readable name.
+        relation: The relation asked for; ``^name`` is the inverse of ``name``.
+        answers: Best first.
+    """
+
+    source: str
+    label: str
+    relation: str
+    answers: tuple[Answer, ...]
+
+    def __str__(self) -> str:
+        """Several lines: the question, then answers and, indented, their paths with probabilities."""
+        lines = [f"{self.label}, {self.relation}: ?"]
+        if not self.answers:
+            lines.append("  no answer was reached")
+        for answer in self.answers:
+            known = "  (a fact of the graph)" if answer.known else ""
+            lines.append(f"  {answer.rank}. {answer.label}  score {answer.score:.3f}{known}")
+            lines += [f"       {math.exp(path.log_prob):.3f}  {path}" for path in answer.paths]
+        return "\n".join(lines)
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "query": {"source": self.source, "label": self.label, "relation": self.relation},
+            "answers": [answer.to_json() for answer in self.answers],
+        }
+
+
+def explain(
+    agent: Agent,
+    dataset: Dataset,
+    source: str | int,
+    relation: str | int,
+    *,
+    answers: int = 5,
+    paths: int = 3,
+    split: str = "test",
+) -> Explanation:
+    """Answer one query and say why.
+
+    Args:
+        agent: Whatever answers queries.
+        dataset: Its names and its graph.
+        source: Name, label or id of an entity.
+        relation: Name or id of a relation; ``^name`` asks for the inverse of ``name``.
+        answers: How many answers to give at most.
+        paths: How many paths to give for each.
+        split: Whose graph to walk, as in `Dataset.graph_for`.
+
+    Raises:
+        KeyError: If there is no such entity or relation; the message names near matches.
+        IndexError: If an id is out of range.
+    """
+    query = (dataset.entity(source), relation_id(dataset, relation))
+    return explain_all(agent, dataset, np.array([query], dtype=np.int32), answers=answers, paths=paths, split=split)[0]
+
+
+def explain_all(
+    agent: Agent, dataset: Dataset, queries: Ids, *, answers: int = 5, paths: int = 3, split: str = "test"
+) -> list[Explanation]:
+    """`explain` for many queries at once.
+
+    Args:
+        agent: Whatever answers queries.
+        dataset: Its names and its graph.
+        queries: (n, 2) int32: source, relation.
+        answers: How many answers to give at most.
+        paths: How many paths to give for each.
+        split: Whose graph to walk.
+
+    Returns:
+        n explanations.
+    """
+    graph = dataset.graph_for(split)
+    untold = np.column_stack([queries, np.full(len(queries), -1, dtype=np.int32)])
+    ranked = agent.answer(np.ascontiguousarray(untold, dtype=np.int32), graph)
+    routes = _Routes(ranked.paths, dataset)
+    return [
+        Explanation(
+            source=dataset.entities[source],
+            label=dataset.label(source),
+            relation=relation_text(dataset, relation),
+            answers=_answers(ranked, row, (source, relation), graph, dataset, routes, answers, paths),
+        )
+        for row, (source, relation) in enumerate(queries.tolist())
+    ]
+
+
+def relation_id(dataset: Dataset, relation: str | int) -> int:
+    """Id of a relation by name or id; ``^name`` is the inverse of ``name``.
+
+    Raises:
+        KeyError: If there is no such relation; the message names near matches.
+    """
+    if isinstance(relation, str) and relation.startswith(INVERSE) and dataset.relations.find(relation) < 0:
+        return dataset.graph.inverse(dataset.relation(relation[len(INVERSE) :]))
+    return dataset.relation(relation)
+
+
+def relation_text(dataset: Dataset, relation: int) -> str:
+    """What `relation_id` reads: ``name`` or ``^name``."""
+    count = dataset.graph.num_relations
+    return dataset.relations[relation] if relation < count else INVERSE + dataset.relations[relation - count]
+
+
+class _Routes:
+    """Merged paths, looked up by (query row, end entity)."""
+
+    def __init__(self, paths: Paths | None, dataset: Dataset) -> None:
+        self._dataset = dataset
+        self._rows: dict[tuple[int, int], list[int]] = {}
+        if paths is not None:
+            self._paths = merge_waits(paths)
+            ends = zip(self._paths.query.tolist(), self._paths.entities[:, -1].tolist(), strict=True)
+            for index, key in enumerate(ends):
+                self._rows.setdefault(key, []).append(index)
+
+    def to(self, query: int, entity: int, limit: int) -> tuple[PathInWords, ...]:
+        """The best paths of a query to an entity."""
+        return tuple(self._in_words(index) for index in self._rows.get((query, entity), [])[:limit])
+
+    def _in_words(self, index: int) -> PathInWords:
+        data, count = self._dataset, self._dataset.graph.num_relations
+        source, *tails = self._paths.entities[index].tolist()
+        moves = [
+            Hop(data.relations[relation % count], relation >= count, data.entities[entity], data.label(entity))
+            for relation, entity in zip(self._paths.relations[index].tolist(), tails, strict=True)
+            if relation != self._paths.stay
+        ]
+        return PathInWords(data.label(source), tuple(moves), float(self._paths.log_prob[index]))
+
+
+def _answers(
+    ranked: Ranked,
+    row: int,
+    query: tuple[int, int],
+    graph: Graph,
+    dataset: Dataset,
+    routes: _Routes,
+    answers: int,
+    paths: int,
+) -> tuple[Answer, ...]:
+    begin = int(ranked.offsets[row])
+    end = min(int(ranked.offsets[row + 1]), begin + answers)
+    entities, scores = ranked.entities[begin:end].tolist(), ranked.scores[begin:end].tolist()
+    return tuple(
+        Answer(
+            rank=rank,
+            entity=dataset.entities[entity],
+            label=dataset.label(entity),
+            score=score,
+            known=graph.find(*query, entity) >= 0,
+            paths=routes.to(row, entity, paths),
+        )
+        for rank, (entity, score) in enumerate(zip(entities, scores, strict=True), start=1)
+    )
