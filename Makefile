@@ -64,6 +64,7 @@ lint: setup  ## everything static: ruff, mypy, stubs, spelling, clang-format
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest kgwalk._core
 	$(BIN)/codespell
+	$(BIN)/python -m benchmarks.report --check
 	$(BIN)/clang-format --dry-run -Werror $(CPP)
 
 tidy: setup  ## clang-tidy over the C++ core
@@ -91,7 +92,7 @@ report: setup  ## BENCHMARKS.md and the README's results from benchmarks/results
 
 docs: setup  ## build the site into site/
 	$(PIP) install -c constraints.txt --group docs
-	$(BIN)/python -m mkdocs build --strict
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
 
 clean:  ## remove what was built, but not .venv
 	rm -rf build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis

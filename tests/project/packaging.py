@@ -16,10 +16,11 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 SOURCES = ["csrc/core/graph.h", "agents/__init__.py", "tests/conftest.py", "benchmarks/common.py", "constraints.txt"]
 PROGRAM = """
-import sys, importlib.util
+import importlib.util
 assert importlib.util.find_spec("torch") is None, "torch is installed: the check would prove nothing"
-import kgwalk, kgwalk.cli, kgwalk._core
-graph = kgwalk.Graph.from_triples([[0, 0, 1], [1, 0, 2]], 3, 1)
+import numpy as np
+import kgwalk, kgwalk.cli
+graph = kgwalk.Graph.from_triples(np.array([[0, 0, 1], [1, 0, 2]], np.int32), 3, 1)
 assert graph.num_edges == 4, graph.num_edges
 assert importlib.util.find_spec("kgwalk.agents"), "kgwalk.agents is missing"
 """
