@@ -2,3 +2,9 @@
 
 if __name__ != "kgwalk.agents":
     raise ImportError("import kgwalk.agents, not agents: a second copy would make a second copy of every class")
+
+from .registry import get, load, names
+from .reinforce import Reinforce, ReinforceConfig
+from .walker import WalkerAgent
+
+__all__ = ["Reinforce", "ReinforceConfig", "WalkerAgent", "get", "load", "names"]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,32 +11,15 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save
 
+from kgwalk.files import write_atomically
+
 _NOTE = "kgwalk"  # key of our JSON in a safetensors header
-
-
-def write_whole(path: Path, data: bytes) -> None:
-    """Write a file so that a killed process leaves the old one or the new one, never a piece."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "wb") as f:
-            f.write(data)
-            f.flush()
-            os.fsync(f.fileno())
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
 
 
 def save_tensors(path: Path, tensors: Mapping[str, torch.Tensor], note: Mapping[str, Any]) -> None:
     """Save tensors with a JSON note in the same file, so that the two can never disagree."""
     contiguous = {k: v.detach().cpu().contiguous() for k, v in tensors.items()}
-    write_whole(path, save(contiguous, {_NOTE: json.dumps(note, sort_keys=True)}))
+    write_atomically(path, save(contiguous, {_NOTE: json.dumps(note, sort_keys=True)}))
 
 
 def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:

@@ -6,15 +6,17 @@ import dataclasses
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from kgwalk import ragged
-from kgwalk.data import Dataset
+from kgwalk.data import Dataset, Directions
 from kgwalk.evaluation import Protocol, evaluate
 from kgwalk.protocols import Ids
+from kgwalk.search.layout import Final
 
 from .policies.path import PathPolicy, PathPolicyConfig
 from .rollouts import Rows, distinct_share, roll_out, walk_log_probs
@@ -49,12 +51,13 @@ class ReinforceConfig:
         validate_every: steps between validations.
         validate_queries: queries of valid that select the model; 0 for all.
         beam: paths kept per query and hop when answering.
+        final: see ``WalkerAgent``.
     """
 
     policy: PathPolicyConfig = field(default_factory=PathPolicyConfig)
     hops: int = 3
     max_out_degree: int | None = None
-    directions: str = "both"
+    directions: Directions = "both"
     warm_up_steps: int = 1000
     warm_up_batch: int = 512
     warm_up_paths: int = 64
@@ -72,6 +75,10 @@ class ReinforceConfig:
     validate_every: int = 250
     validate_queries: int = 0
     beam: int = 128
+    final: Final = "keep"
+
+
+_TUNED: dict[str, dict[str, Any]] = {}
 
 
 class Reinforce(WalkerAgent):
@@ -79,6 +86,11 @@ class Reinforce(WalkerAgent):
 
     name = "reinforce"
     Config = ReinforceConfig
+
+    @staticmethod
+    def config_for(dataset: str) -> ReinforceConfig:
+        """The configuration that was chosen on a dataset's valid split; the defaults for an unknown name."""
+        return ReinforceConfig(**_TUNED.get(dataset, {}))
 
     @classmethod
     def fit(
@@ -102,6 +114,8 @@ class Reinforce(WalkerAgent):
             hops=config.hops,
             max_out_degree=max_out_degree,
             beam=config.beam,
+            final=config.final,
+            directions=config.directions,
         )
         learner = _Learner(agent, dataset, config, seed)
         Trainer(
@@ -127,10 +141,10 @@ class _Learner:
 
     def __init__(self, agent: Reinforce, dataset: Dataset, config: ReinforceConfig, seed: int) -> None:
         self.agent = agent
-        self.dataset = dataset
         self.config = config
         self.seed = seed
-        self.queries = dataset.queries("train", "both" if config.directions == "both" else "tail")
+        self.valid = _first_of_valid(dataset, config.validate_queries, seed)
+        self.queries = dataset.queries("train", config.directions)
         self.actions = walking_rules(dataset.graph, agent.max_out_degree, training=True)
         self.extra = {"baseline": 0.0}
         self.paths: AnswerPaths | None = None
@@ -147,13 +161,7 @@ class _Learner:
         return c.reinforce_learning_rate * (1 - 0.9 * (step - c.warm_up_steps) / c.steps)
 
     def validate(self) -> float:
-        report = evaluate(
-            self.agent,
-            self.dataset,
-            split="valid",
-            protocol=Protocol(direction="tail"),
-            limit=self.config.validate_queries or None,
-        )
+        report = evaluate(self.agent, self.valid, "valid", Protocol(directions="tail"))
         return float(report.metrics["tail"]["mrr"])
 
     def _batch(self, step: int, size: int, rows: Rows) -> Rows:
@@ -209,3 +217,12 @@ class _Learner:
     @staticmethod
     def _entropy(log_probs: Tensor, offsets: Rows) -> Tensor:
         return ragged.entropy(log_probs, offsets).mean()
+
+
+def _first_of_valid(dataset: Dataset, count: int, seed: int) -> Dataset:
+    """The dataset with ``count`` queries of valid, drawn once; all of them for 0."""
+    valid = dataset.splits["valid"]
+    if not 0 < count < len(valid):
+        return dataset
+    rows = np.sort(np.random.default_rng(seed).permutation(len(valid))[:count])
+    return dataclasses.replace(dataset, splits={**dataset.splits, "valid": valid[rows]})

@@ -8,11 +8,16 @@ from typing import Any
 import torch
 
 from kgwalk._core import ActionSets, Expand, Graph
+from kgwalk.data import Directions
 from kgwalk.protocols import Ids, Ranked
 from kgwalk.search import ANY, chain, rank, search
+from kgwalk.search.answers import Pool
+from kgwalk.search.layout import Final
 
 from .files import load_tensors, save_tensors
 from .policies.path import PathPolicy, PathPolicyConfig
+
+_SETTINGS = ("dataset", "fingerprint", "hops", "max_out_degree", "beam", "final", "pool", "directions")
 
 
 def walking_rules(graph: Graph, max_out_degree: int, *, training: bool) -> ActionSets:
@@ -33,7 +38,9 @@ class WalkerAgent:
         hops: length of a walk.
         max_out_degree: edges a node shows at most, 0 for all.
         beam: paths kept per query and hop.
+        final: ``"expand"`` ranks all that the last hop reaches, ``"keep"`` the beam's paths alone.
         pool: how an answer's paths are put together, ``"logsumexp"`` or ``"max"``.
+        directions: what it was trained on, ``"tail"`` or ``"both"``; an evaluation asks no more.
     """
 
     name = "walker"
@@ -47,7 +54,9 @@ class WalkerAgent:
         hops: int,
         max_out_degree: int,
         beam: int = 128,
-        pool: str = "logsumexp",
+        final: Final = "keep",
+        pool: Pool = "logsumexp",
+        directions: Directions = "both",
     ) -> None:
         self.policy = policy
         self.dataset = dataset
@@ -55,7 +64,9 @@ class WalkerAgent:
         self.hops = hops
         self.max_out_degree = max_out_degree
         self.beam = beam
+        self.final = final
         self.pool = pool
+        self.directions = directions
         self._rules: tuple[Graph, ActionSets] | None = None
 
     def answer(self, queries: Ids, graph: Graph) -> Ranked:
@@ -65,7 +76,8 @@ class WalkerAgent:
         training = self.policy.training
         self.policy.eval()
         try:
-            paths = search(self._rules[1], self.policy, chain(ANY, self.beam, hops=self.hops, per="query"), queries)
+            layout = chain(ANY, self.beam, hops=self.hops, per="query", final=self.final)
+            paths = search(self._rules[1], self.policy, layout, queries)
         finally:
             self.policy.train(training)
         return rank(paths, len(queries), pool=self.pool)
@@ -74,12 +86,7 @@ class WalkerAgent:
         """Write ``folder/agent.safetensors``: weights, and as its note all that ``load`` needs."""
         note = {
             "agent": self.name,
-            "dataset": self.dataset,
-            "fingerprint": self.fingerprint,
-            "hops": self.hops,
-            "max_out_degree": self.max_out_degree,
-            "beam": self.beam,
-            "pool": self.pool,
+            **{key: getattr(self, key) for key in _SETTINGS},
             "num_entities": self.policy.num_entities,
             "num_relations": self.policy.num_relations,
             "policy": vars(self.policy.config),
@@ -112,13 +119,13 @@ class WalkerAgent:
             )
         sizes = dict(note["policy"])
         sizes["mlp_dims"] = tuple(sizes["mlp_dims"])
-        policy = PathPolicy(note["num_entities"], note["num_relations"], PathPolicyConfig(**sizes))
+        with torch.device("meta"):  # shapes only: a note that lies about sizes makes nothing large
+            policy = PathPolicy(note["num_entities"], note["num_relations"], PathPolicyConfig(**sizes))
         expected = {key: tuple(value.shape) for key, value in policy.state_dict().items()}
         found = {key: tuple(value.shape) for key, value in tensors.items()}
         if expected != found:
             wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
             raise ValueError(f"{path}: weights {', '.join(wrong)} do not have the shapes its note tells")
-        policy.load_state_dict(tensors)
+        policy.load_state_dict(tensors, assign=True)
         policy.eval()
-        keys = ("dataset", "fingerprint", "hops", "max_out_degree", "beam", "pool")
-        return cls(policy, **{key: note[key] for key in keys})
+        return cls(policy, **{key: note[key] for key in _SETTINGS})

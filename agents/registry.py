@@ -1,0 +1,45 @@
+"""Agents by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kgwalk.data import Dataset
+
+from .files import load_tensors
+from .reinforce import Reinforce
+from .walker import WalkerAgent
+
+_AGENTS: dict[str, type[WalkerAgent]] = {cls.name: cls for cls in (Reinforce,)}
+
+
+def names() -> list[str]:
+    """Names that ``get`` knows."""
+    return sorted(_AGENTS)
+
+
+def get(name: str) -> type[WalkerAgent]:
+    """The agent class of that name.
+
+    Raises:
+        KeyError: there is none.
+    """
+    try:
+        return _AGENTS[name]
+    except KeyError:
+        raise KeyError(f"no agent {name!r}; there are {', '.join(names())}") from None
+
+
+def load(folder: Path, dataset: Dataset) -> WalkerAgent:
+    """The trained agent in ``folder``.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is damaged, of an unknown kind, or was trained on another dataset.
+    """
+    path = folder / "agent.safetensors"
+    _, note = load_tensors(path)
+    name = note.get("agent")
+    if name not in _AGENTS:
+        raise ValueError(f"{path} holds an agent {name!r}; known are {', '.join(names())}")
+    return _AGENTS[name].load(folder, dataset.fingerprint)
