@@ -13,8 +13,8 @@ from pathlib import Path
 import numpy as np
 
 from kgwalk._core import FormatError, Graph, TripleReader
+from kgwalk.data.card_json import CARD_FILE, card_to_json
 from kgwalk.data.cards import Card, DataFile
-from kgwalk.data.custom import CARD_FILE, card_to_json
 from kgwalk.data.files import write_file
 from kgwalk.data.split import Shares, split_rows, unseen
 from kgwalk.data.tables import add_file
