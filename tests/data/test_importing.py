@@ -173,7 +173,7 @@ def test_a_crash_while_writing_leaves_the_old_folder(tmp_path, monkeypatch):
             raise OSError(28, "No space left on device")
         target.write_bytes(content)
 
-    monkeypatch.setattr(importing, "write_file", crash)
+    monkeypatch.setattr(importing, "write_atomically", crash)
     for out in ("out", "new"):
         written.clear()
         with pytest.raises(OSError, match="No space"):
