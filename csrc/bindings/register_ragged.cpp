@@ -193,26 +193,6 @@ void register_logits(py::module_& m) {
       },
       py::arg("grad").noconvert(), py::arg("offsets").noconvert(), py::arg("entities").noconvert(),
       py::arg("entity_query").noconvert(), py::arg("table_grad").noconvert());
-  m.def(
-      "ragged_embedding",
-      [](const FloatArray& table, const IdArray& ids, FloatTarget out) {
-        const auto from = view_matrix(table, "table");
-        const auto rows = view_ids(ids, "ids", -1, from.rows);
-        const auto target = target_matrix(out, "out", ids.size(), from.columns);
-        const py::gil_scoped_release release;
-        ragged::embedding(from, rows, target);
-      },
-      py::arg("table").noconvert(), py::arg("ids").noconvert(), py::arg("out").noconvert());
-  m.def(
-      "ragged_embedding_backward",
-      [](const FloatArray& grad, const IdArray& ids, FloatTarget table_grad) {
-        const auto from = view_matrix(grad, "grad", ids.size());
-        const auto target = target_matrix(table_grad, "table_grad", -1, from.columns);
-        const auto rows = view_ids(ids, "ids", -1, target.rows);
-        const py::gil_scoped_release release;
-        ragged::embedding_backward(from, rows, target);
-      },
-      py::arg("grad").noconvert(), py::arg("ids").noconvert(), py::arg("table_grad").noconvert());
 }
 
 }  // namespace

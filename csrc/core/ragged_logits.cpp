@@ -19,7 +19,9 @@ template <class Body>
 void for_owned(std::int64_t rows, std::size_t candidates, const Body& body) {
   if (candidates == 0) return;
   const auto parts = std::max<std::int64_t>(static_cast<std::int64_t>(candidates) / kGrain, 1);
-  parallel_for(rows, (rows + parts - 1) / parts, body);
+  parallel_for(rows, (rows + parts - 1) / parts, [&](std::int64_t begin, std::int64_t end) {
+    body(static_cast<std::int32_t>(begin), static_cast<std::int32_t>(end));
+  });
 }
 
 }  // namespace
@@ -43,11 +45,8 @@ void edge_logits(Matrix<const float> relation_scores, Matrix<const float> entity
       for (std::int64_t c = row.begin; c < row.end; ++c) out.data()[c] = scores[relations.data()[c]];
     }
     if (entity_query.data == nullptr) return;
-    for (std::int64_t s = first; s < last; ++s) {
-      const Row row = row_of(offsets, s);
-      ragged_loops().dots(entity_query.row(s), entity_table.data, entities.data() + row.begin, row.end - row.begin,
-                          entity_table.columns, out.data() + row.begin);
-    }
+    const RaggedRows rows{offsets.data(), first, last, entities.data(), entity_table.columns};
+    ragged_loops().dots(rows, entity_query.data, entity_table.data, out.data());
   });
 }
 
@@ -64,41 +63,16 @@ void relation_scores_backward(Floats grad, Offsets offsets, IdSpan relations, Ma
 void entity_query_backward(Floats grad, Offsets offsets, IdSpan entities, Matrix<const float> entity_table,
                            Matrix<float> query_grad) {
   for_rows(offsets, kGrain, [&](std::int64_t first, std::int64_t last) {
-    for (std::int64_t s = first; s < last; ++s) {
-      const Row row = row_of(offsets, s);
-      ragged_loops().sum_rows(grad.data() + row.begin, entity_table.data, entities.data() + row.begin,
-                              row.end - row.begin, entity_table.columns, query_grad.row(s));
-    }
+    const RaggedRows rows{offsets.data(), first, last, entities.data(), entity_table.columns};
+    ragged_loops().weighted_sums(rows, grad.data(), entity_table.data, query_grad.data);
   });
 }
 
 void entity_table_backward(Floats grad, Offsets offsets, IdSpan entities, Matrix<const float> entity_query,
                            Matrix<float> table_grad) {
-  const auto num_rows = static_cast<std::int64_t>(offsets.size()) - 1;
-  for_owned(table_grad.rows, entities.size(), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t s = 0; s < num_rows; ++s) {
-      const Row row = row_of(offsets, s);
-      for (std::int64_t c = row.begin; c < row.end; ++c) {
-        if (entities.data()[c] < begin || entities.data()[c] >= end) continue;
-        ragged_loops().add_row(grad.data()[c], entity_query.row(s), table_grad.columns,
-                               table_grad.row(entities.data()[c]));
-      }
-    }
-  });
-}
-
-void embedding(Matrix<const float> table, IdSpan ids, Matrix<float> out) {
-  parallel_for(static_cast<std::int64_t>(ids.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = begin; i < end; ++i) std::copy_n(table.row(ids.data()[i]), table.columns, out.row(i));
-  });
-}
-
-void embedding_backward(Matrix<const float> grad, IdSpan ids, Matrix<float> table_grad) {
-  for_owned(table_grad.rows, ids.size(), [&](std::int64_t begin, std::int64_t end) {
-    for (std::int64_t i = 0; i < static_cast<std::int64_t>(ids.size()); ++i) {
-      const std::int32_t id = ids.data()[i];
-      if (id >= begin && id < end) ragged_loops().add_row(1.0f, grad.row(i), table_grad.columns, table_grad.row(id));
-    }
+  for_owned(table_grad.rows, entities.size(), [&](std::int32_t low, std::int32_t high) {
+    const RaggedRows rows{offsets.data(), 0, entity_query.rows, entities.data(), entity_query.columns};
+    ragged_loops().scatter(rows, grad.data(), entity_query.data, low, high, table_grad.data);
   });
 }
 

@@ -42,10 +42,4 @@ void entity_query_backward(Floats grad, Offsets offsets, IdSpan entities, Matrix
 void entity_table_backward(Floats grad, Offsets offsets, IdSpan entities, Matrix<const float> entity_query,
                            Matrix<float> table_grad);
 
-/// out[i] = table[ids[i]]; ids in range.
-void embedding(Matrix<const float> table, IdSpan ids, Matrix<float> out);
-
-/// table_grad[ids[i]] += grad[i], in the order of i: each thread owns a range of ids.
-void embedding_backward(Matrix<const float> grad, IdSpan ids, Matrix<float> table_grad);
-
 }  // namespace kgwalk::ragged

@@ -4,6 +4,15 @@
 
 namespace kgwalk {
 
+/// Rows [first, last) of candidates: those of row s are ids[offsets[s]] to ids[offsets[s + 1]]. Matrices that go with
+/// them have `dim` columns.
+struct RaggedRows {
+  const std::int64_t* offsets;
+  std::int64_t first, last;
+  const std::int32_t* ids;
+  std::int64_t dim;
+};
+
 /// The inner loops of the ragged kernels, compiled once per instruction set.
 ///
 /// All of them add floats in one order, over 32 lanes whatever the width of a register, and none fuses a multiplication
@@ -11,16 +20,16 @@ namespace kgwalk {
 struct RaggedLoops {
   const char* name;
 
-  /// out[i] += <query, table[ids[i]]>, for i in [0, n); query (dim,), table (rows, dim).
-  void (*dots)(const float* query, const float* table, const std::int32_t* ids, std::int64_t n, std::int64_t dim,
-               float* out);
+  /// out[c] += <query[s], table[ids[c]]> for the candidates c of rows [first, last).
+  void (*dots)(const RaggedRows& rows, const float* query, const float* table, float* out);
 
-  /// out += sum of weights[i] * table[ids[i]], i ascending; out (dim,).
-  void (*sum_rows)(const float* weights, const float* table, const std::int32_t* ids, std::int64_t n, std::int64_t dim,
-                   float* out);
+  /// out[s] += sum of weights[c] * table[ids[c]] over row s, c ascending, for rows [first, last).
+  void (*weighted_sums)(const RaggedRows& rows, const float* weights, const float* table, float* out);
 
-  /// out += weight * row; both (dim,), not overlapping.
-  void (*add_row)(float weight, const float* row, std::int64_t dim, float* out);
+  /// out[ids[c]] += weights[c] * query[s], c ascending, for the candidates of rows [first, last) with id in [low,
+  /// high).
+  void (*scatter)(const RaggedRows& rows, const float* weights, const float* query, std::int32_t low, std::int32_t high,
+                  float* out);
 
   /// out[i] = exp(in[i]) within 2 ulp for in[i] <= 88; 0 below -87.3, where results would be denormal. `in` may be
   /// `out`.

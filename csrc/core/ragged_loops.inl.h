@@ -12,58 +12,82 @@ constexpr int kParts = kLanes / kWidth;
 using Vec = float __attribute__((vector_size(4 * kWidth)));
 using Bits = std::int32_t __attribute__((vector_size(4 * kWidth)));
 using Unaligned = float __attribute__((vector_size(4 * kWidth), aligned(4), may_alias));
-using Half = float __attribute__((vector_size(16)));
-using UnalignedHalf = float __attribute__((vector_size(16), aligned(4), may_alias));
+using Quad = float __attribute__((vector_size(16)));
+using UnalignedQuad = float __attribute__((vector_size(16), aligned(4), may_alias));
 
 inline Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
 inline void store(float* p, Vec v) { *reinterpret_cast<Unaligned*>(p) = v; }
 
-/// Asks for the first cache lines of a row; the CPU's own prefetcher follows with the rest.
-inline void prefetch_row(const float* row, std::int64_t dim) {
+inline Quad load_quad(const float* p) { return *reinterpret_cast<const UnalignedQuad*>(p); }
+
+/// Candidates between the one worked on and the one whose row is asked for: enough to hide a cache miss.
+constexpr std::int64_t kAhead = 6;
+
+inline void prefetch(const float* row, std::int64_t dim) {
   for (std::int64_t i = 0; i < dim; i += 16) __builtin_prefetch(row + i);
 }
 
-/// Lane l of 32 adds the products at l, l + 32, ...; the rest of up to 31 is added to the first lanes; then lanes are
-/// folded in halves.
+/// Lane l of 32 adds the products at l, l + 32, ... and is folded in halves down to four lanes, which add what is left
+/// over four by four; then these are folded, and the last up to three products added.
 inline float dot(const float* a, const float* b, std::int64_t dim) {
-  union {
-    Vec part[kParts];
-    float lane[kLanes];
-  } sum;
   Vec part[kParts] = {};
   std::int64_t i = 0;
   for (; i + kLanes <= dim; i += kLanes) {
     for (int p = 0; p < kParts; ++p) part[p] += load(a + i + p * kWidth) * load(b + i + p * kWidth);
   }
-  for (int p = 0; p < kParts; ++p) sum.part[p] = part[p];
-  for (int lane = 0; i < dim; ++i, ++lane) sum.lane[lane] += a[i] * b[i];
-  for (int half = kLanes / 2; half > 0; half /= 2) {
-    for (int lane = 0; lane < half; ++lane) sum.lane[lane] += sum.lane[lane + half];
+  for (int half = kParts / 2; half > 0; half /= 2) {
+    for (int p = 0; p < half; ++p) part[p] += part[p + half];
   }
-  return sum.lane[0];
+  union {
+    Vec all;
+    Quad quad[kWidth / 4];
+  } folded{part[0]};
+  for (int half = kWidth / 8; half > 0; half /= 2) {
+    for (int q = 0; q < half; ++q) folded.quad[q] += folded.quad[q + half];
+  }
+  Quad sum = folded.quad[0];
+  for (; i + 4 <= dim; i += 4) sum += load_quad(a + i) * load_quad(b + i);
+  float result = (sum[0] + sum[2]) + (sum[1] + sum[3]);
+  for (; i < dim; ++i) result += a[i] * b[i];
+  return result;
 }
 
-void dots(const float* query, const float* table, const std::int32_t* ids, std::int64_t n, std::int64_t dim,
-          float* out) {
-  constexpr std::int64_t kAhead = 4;
-  for (std::int64_t i = 0; i < n; ++i) {
-    if (i + kAhead < n) prefetch_row(table + ids[i + kAhead] * dim, dim);
-    out[i] += dot(query, table + ids[i] * dim, dim);
-  }
-}
-
-void add_row(float weight, const float* row, std::int64_t dim, float* out) {
+/// out += weight * row.
+inline void add(float weight, const float* row, std::int64_t dim, float* out) {
   std::int64_t i = 0;
   for (; i + kWidth <= dim; i += kWidth) store(out + i, load(out + i) + weight * load(row + i));
   for (; i < dim; ++i) out[i] += weight * row[i];
 }
 
-void sum_rows(const float* weights, const float* table, const std::int32_t* ids, std::int64_t n, std::int64_t dim,
-              float* out) {
-  constexpr std::int64_t kAhead = 4;
-  for (std::int64_t i = 0; i < n; ++i) {
-    if (i + kAhead < n) prefetch_row(table + ids[i + kAhead] * dim, dim);
-    add_row(weights[i], table + ids[i] * dim, dim, out);
+void dots(const RaggedRows& rows, const float* query, const float* table, float* out) {
+  const std::int64_t dim = rows.dim, end = rows.offsets[rows.last];
+  for (std::int64_t s = rows.first; s < rows.last; ++s) {
+    for (std::int64_t c = rows.offsets[s]; c < rows.offsets[s + 1]; ++c) {
+      if (c + kAhead < end) prefetch(table + rows.ids[c + kAhead] * dim, dim);
+      out[c] += dot(query + s * dim, table + rows.ids[c] * dim, dim);
+    }
+  }
+}
+
+void weighted_sums(const RaggedRows& rows, const float* weights, const float* table, float* out) {
+  const std::int64_t dim = rows.dim, end = rows.offsets[rows.last];
+  for (std::int64_t s = rows.first; s < rows.last; ++s) {
+    for (std::int64_t c = rows.offsets[s]; c < rows.offsets[s + 1]; ++c) {
+      if (c + kAhead < end) prefetch(table + rows.ids[c + kAhead] * dim, dim);
+      add(weights[c], table + rows.ids[c] * dim, dim, out + s * dim);
+    }
+  }
+}
+
+void scatter(const RaggedRows& rows, const float* weights, const float* query, std::int32_t low, std::int32_t high,
+             float* out) {
+  const std::int64_t dim = rows.dim, end = rows.offsets[rows.last];
+  const auto mine = [&](std::int64_t c) { return rows.ids[c] >= low && rows.ids[c] < high; };
+  for (std::int64_t s = rows.first; s < rows.last; ++s) {
+    for (std::int64_t c = rows.offsets[s]; c < rows.offsets[s + 1]; ++c) {
+      if (c + kAhead < end && mine(c + kAhead)) prefetch(out + rows.ids[c + kAhead] * dim, dim);
+      if (mine(c)) add(weights[c], query + s * dim, dim, out + rows.ids[c] * dim);
+    }
   }
 }
 
@@ -94,7 +118,7 @@ void exps(const float* in, std::int64_t n, float* out) {
   for (std::int64_t j = i; j < n; ++j) out[j] = rest[j - i];
 }
 
-constexpr RaggedLoops kLoops{KGWALK_TARGET_NAME, dots, sum_rows, add_row, exps};
+constexpr RaggedLoops kLoops{KGWALK_TARGET_NAME, dots, weighted_sums, scatter, exps};
 
 }  // namespace KGWALK_TARGET
 }  // namespace kgwalk
