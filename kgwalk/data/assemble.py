@@ -48,4 +48,5 @@ def assemble(
         relations=relations,
         folder=folder,
         further_facts=np.empty((0, 3), np.int32) if further_facts is None else further_facts,
+        graph_rows=len(graph_facts),
     )

@@ -35,6 +35,7 @@ class Dataset:
         relations: names of the forward relations by id.
         folder: where the files lie; None for a set that was generated.
         further_facts: (n, 3) int32, true facts that are in no split; they only filter rankings.
+        graph_rows: rows of the walking graph's file, before equal ones were merged.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Dataset:
     relations: Names
     folder: Path | None = None
     further_facts: Ids = field(default_factory=lambda: np.empty((0, 3), np.int32))
+    graph_rows: int = 0
 
     def queries(self, split: str, directions: Directions = "tail") -> Ids:
         """Queries of a split: tail ``(h, r, t)``, head ``(t, inverse of r, h)``, or tail then head.
