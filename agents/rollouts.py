@@ -117,7 +117,7 @@ def roll_out(
     streams = np.arange(stream, stream + len(of_walk), dtype=np.int64)
 
     def draw(hop: int, candidates: Candidates, log_probs: Tensor, rows: Rows) -> Rows:
-        return ragged.sample(log_probs, candidates.offsets, rows, seed, streams, hop)
+        return ragged.sample(log_probs, candidates.offsets, rows, seed, streams, hop).numpy()
 
     records = walk(policy, actions, queries, of_walk, draw, hops=hops, action_dropout=action_dropout)
     entities = np.stack([queries[of_walk, 0], *(h.candidates.entities[h.chosen] for h in records)], axis=1)

@@ -139,7 +139,7 @@ class Trainer:
             raise ValueError(
                 f"the loss is {loss.item()} at step {step} with learning rate {self.learning_rate(step):g}: lower the rate"
             )
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.zero_grad(set_to_none=False)  # big tables: clearing in place spares new pages
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         self.optimizer.step()

@@ -1,6 +1,8 @@
 """Typed face of the C++ core. All id arrays are C-contiguous int32; offsets are int64."""
 
+from typing import Any
 from collections.abc import Iterator
+from os import PathLike
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +90,21 @@ class Graph:
         """(degree, 2): relation, tail, sorted; read-only."""
     def pagerank(self, damping: float = 0.85, iterations: int = 50) -> NDArray[np.float64]: ...
 
+def save_graph(
+    path: str | PathLike[str],
+    graph: Graph,
+    entities: Names | None = None,
+    relations: Names | None = None,
+    labels: Names | None = None,
+) -> None: ...
+def open_graph(
+    path: str | PathLike[str], verify: bool | None = None
+) -> tuple[Graph, Names | None, Names | None, Names | None]:
+    """Graph, entity names, relation names, labels; mapped. FormatError, OSError."""
+
+def fingerprint(graph: Graph) -> str:
+    """32 hexadecimal digits."""
+
 class Overlay:
     """Facts hidden from and added to a graph, without a copy of it."""
 
@@ -156,10 +173,59 @@ def ragged_entity_query_backward(
 def ragged_entity_table_backward(
     grad: Floats, offsets: Offsets, entities: Ids, entity_query: Floats, table_grad: Floats
 ) -> None: ...
+class ResetNeeded(RuntimeError):
+    """A walk was stepped that has ended or never begun."""
+
+Arrays = dict[str, NDArray[Any]]
+
+class Walk:
+    """A batch of walkers: the environments without Python. Walks depend on seeds and actions, never on threads."""
+
+    def __init__(
+        self,
+        actions: ActionSets,
+        queries: Ids,
+        *,
+        num_envs: int = 1,
+        horizon: int = 3,
+        decision: str = "edge",
+        candidates: str = "padded",
+        autoreset: str = "NextStep",
+        training: bool = True,
+        in_order: bool = False,
+        hit_reward: float = 1.0,
+        batched: bool = True,
+    ) -> None:
+        """queries (q, 3): source, relation, target. ``batched=False``: one environment, arrays without its axis."""
+    @property
+    def num_envs(self) -> int: ...
+    @property
+    def num_actions(self) -> int: ...
+    def seed(self, seeds: NDArray[np.uint64], streams: NDArray[np.uint64], mask: NDArray[np.bool_]) -> None:
+        """Restart the generators of the environments in the mask; all (num_envs,)."""
+    def reset(
+        self,
+        mask: NDArray[np.bool_] | None = None,
+        rows: NDArray[np.int64] | None = None,
+        out: Arrays | None = None,
+    ) -> tuple[Arrays, dict[str, Any]]: ...
+    def step(
+        self, actions: NDArray[Any], out: Arrays | None = None
+    ) -> tuple[Arrays, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
+        """Observation, rewards, terminations, truncations, infos; actions (num_envs,) int64 or int32."""
+    def act(self, action: int) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
+        """A step of an unbatched walk."""
+    def action_masks(self) -> NDArray[np.bool_]: ...
+    def sample_actions(self) -> NDArray[np.int64]: ...
+    def finished(self) -> tuple[Ids, NDArray[np.int64], Ids, Ids, NDArray[np.bool_]]:
+        """env, query, entities, relations, hit of the walks that the last step ended."""
+    def path(self, env: int = 0) -> tuple[int, Ids, Ids]:
+        """Query row, entities and relations of a walk so far; before the first reset, of none."""
 def find_paths(
     actions: ActionSets, queries: Ids, hops: int = 3, max_paths: int = 64, max_branch: int = 256, seed: int = 0
 ) -> tuple[Ids, Ids, Ids]:
     """Legal simple walks from source to target: query (p,), entities (p, hops + 1), relations (p, hops)."""
+
 class BeamLayout:
     """Prefix tree of a beam: parents before children, root 0 with parent -1; budgets per node."""
 
@@ -187,3 +253,26 @@ def pool_entities(
 
 def rank_order(offsets: Offsets, entities: Ids, scores: NDArray[np.float64]) -> Offsets:
     """Indices that sort each row by falling score, ties by rising entity."""
+
+def propagate_hop(
+    actions: ActionSets,
+    queries: Ids,
+    query_offsets: Offsets,
+    prefixes: Ids,
+    entities: Ids,
+    mass: NDArray[np.float64],
+    logits: NDArray[np.float32],
+    keep_prefixes: int = 0,
+) -> tuple[Offsets, Ids, Ids, Ids, NDArray[np.float64], NDArray[np.float64]]:
+    """Mass one hop on: query_offsets, old prefix, relation, entity, mass, and per query the mass dropped."""
+
+def propagate_last(
+    actions: ActionSets,
+    queries: Ids,
+    query_offsets: Offsets,
+    prefixes: Ids,
+    entities: Ids,
+    mass: NDArray[np.float64],
+    logits: NDArray[np.float32],
+) -> tuple[Offsets, Ids, NDArray[np.float64]]:
+    """The last hop: offsets, entities in rising order, mass."""

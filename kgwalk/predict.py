@@ -104,25 +104,23 @@ def read_questions(path: Path) -> list[Question]:
     if suffix not in TEXT:
         raise ValueError(f"{path}: cannot tell the format; expected a name ending in {', '.join(TEXT)} or .parquet")
     text = read_text(path).removeprefix("\ufeff")
-    quoting = csv.QUOTE_MINIMAL if suffix == ".csv" else csv.QUOTE_NONE
-    rows = csv.reader(text.splitlines(), delimiter=TEXT[suffix], quoting=quoting)
+    quoted = suffix == ".csv"
+    rows = csv.reader(
+        text.splitlines(), delimiter=TEXT[suffix], quoting=csv.QUOTE_MINIMAL if quoted else csv.QUOTE_NONE
+    )
     questions = []
     for row in rows:
         if not row or (rows.line_num == 1 and tuple(cell.strip().lower() for cell in row) == COLUMNS):
             continue
         if len(row) != 2:
-            raise DamagedFileError(
-                f"{path}:{rows.line_num}: expected 2 columns, source and relation, found {len(row)}"
-            )
+            raise DamagedFileError(f"{path}:{rows.line_num}: expected 2 columns, source and relation, found {len(row)}")
         questions.append(Question(rows.line_num, *row))
     if not questions:
         raise DamagedFileError(f"{path}: holds no queries; expected lines of source and relation")
     return questions
 
 
-def resolve(
-    dataset: Dataset, path: Path, questions: Sequence[Question], skip_unknown: bool = False
-) -> tuple[Ids, int]:
+def resolve(dataset: Dataset, path: Path, questions: Sequence[Question], skip_unknown: bool = False) -> tuple[Ids, int]:
     """Ids of questions, (n, 2) int32, and how many were skipped.
 
     Raises:

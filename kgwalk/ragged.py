@@ -51,6 +51,8 @@ def edge_logits(
     entity_query: torch.Tensor | None,
     entity_table: torch.Tensor | None,
     candidates: Candidates,
+    *,
+    accumulate: bool = False,
 ) -> torch.Tensor:
     """Score every candidate (r, e) of row s: ``relation_scores[s, r] + <entity_query[s], entity_table[e]>``.
 
@@ -59,6 +61,7 @@ def edge_logits(
         entity_query: (S, d), or None to score relations alone.
         entity_table: (n, d), or None.
         candidates: C of them in S rows, relations in [0, V), entities in [0, n).
+        accumulate: see ``lookup``; for ``entity_table``.
 
     Returns:
         (C,) logits. Their gradients for all three tensors are dense.
@@ -71,7 +74,7 @@ def edge_logits(
     entities = _ids(candidates.entities, "entities")
     if _compiled(*tensors):
         edge: torch.Tensor = _EdgeLogits.apply(  # type: ignore[no-untyped-call]
-            relation_scores, entity_query, entity_table, offsets, relations, entities
+            relation_scores, entity_query, entity_table, offsets, relations, entities, accumulate
         )
         return edge
     _check_matrix(relation_scores, "relation_scores", len(offsets) - 1)
@@ -84,6 +87,23 @@ def edge_logits(
             raise ValueError(f"entities: expected shape {relations.shape}, got {entities.shape}")
         _check_ids(entities, "entities", len(entity_table))
     return reference.edge_logits(relation_scores, entity_query, entity_table, Candidates(offsets, relations, entities))
+
+
+def lookup(table: torch.Tensor, ids: torch.Tensor, *, accumulate: bool = False) -> torch.Tensor:
+    """Rows ``ids`` of ``table`` (n, d), as (len(ids), d).
+
+    Args:
+        table: (n, d).
+        ids: (k,) int64, in [0, n).
+        accumulate: add the gradient straight into ``table.grad``, ``table`` being a leaf, instead of handing autograd a
+            dense (n, d) tensor for every use to add up: for a table of millions of numbers that is looked up many times
+            in a step, this is most of the step. Only ``backward()`` sees such gradients, ``torch.autograd.grad`` does
+            not.
+    """
+    if _compiled(table):
+        rows: torch.Tensor = _Lookup.apply(table, ids, accumulate)  # type: ignore[no-untyped-call]
+        return rows
+    return table.index_select(0, ids)
 
 
 def sample(
@@ -266,8 +286,10 @@ class _EdgeLogits(torch.autograd.Function):
         offsets: Offsets,
         relations: Ids,
         entities: Ids,
+        accumulate: bool,
     ) -> torch.Tensor:
         ctx.save_for_backward(entity_query, entity_table)
+        ctx.accumulate = accumulate
         ctx.shape, ctx.candidates = relation_scores.shape, (offsets, relations, entities)
         query = None if entity_query is None else _array(entity_query)
         table = None if entity_table is None else _array(entity_table)
@@ -289,7 +311,36 @@ class _EdgeLogits(torch.autograd.Function):
             table = _array(entity_table)
             _core.ragged_entity_query_backward(from_logits, offsets, entities, table, query_grad.numpy())
         if ctx.needs_input_grad[2]:
-            table_grad = torch.zeros(entity_table.shape)
+            table_grad = _gradient_of(entity_table, ctx.accumulate)
             query = _array(entity_query)
             _core.ragged_entity_table_backward(from_logits, offsets, entities, query, table_grad.numpy())
-        return relation_grad, query_grad, table_grad, None, None, None
+        return relation_grad, query_grad, None if ctx.accumulate else table_grad, None, None, None, None
+
+
+class _Lookup(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, table: torch.Tensor, ids: torch.Tensor, accumulate: bool) -> torch.Tensor:
+        ctx.save_for_backward(table, ids)
+        ctx.accumulate = accumulate
+        return table.index_select(0, ids)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, grad: torch.Tensor) -> tuple[torch.Tensor | None, None, None]:
+        # A looked-up row is the entity query of a row with one candidate of weight 1.
+        table, ids = ctx.saved_tensors
+        table_grad = _gradient_of(table, ctx.accumulate)
+        ones = np.ones(len(ids), np.float32)
+        offsets = np.arange(len(ids) + 1)
+        entities = ids.numpy().astype(np.int32)
+        _core.ragged_entity_table_backward(ones, offsets, entities, _array(grad), table_grad.numpy())
+        return None if ctx.accumulate else table_grad, None, None
+
+
+def _gradient_of(table: torch.Tensor, accumulate: bool) -> torch.Tensor:
+    """What a table's gradient is added to: its own ``grad``, or zeros for autograd to add up."""
+    if not accumulate:
+        return torch.zeros(table.shape)
+    if table.grad is None:
+        table.grad = torch.zeros(table.shape)
+    return table.grad

@@ -48,13 +48,12 @@ class PathState(NamedTuple):
     """Walkers' memory.
 
     Attributes:
-        hidden, cell: (lstm_layers, num_states, hidden_dim).
+        memory: (num_states, 2 * lstm_layers * hidden_dim), hidden and cell of each LSTM layer in turn.
         relation: (num_states,) int64, the relation asked.
-        at: (num_states,) int64, the entity stood on.
+        at: (num_states, entity_dim), embedding of the entity stood on.
     """
 
-    hidden: Tensor
-    cell: Tensor
+    memory: Tensor
     relation: Tensor
     at: Tensor
 
@@ -75,12 +74,12 @@ class PathPolicy(nn.Module):
         self.num_relations = num_relations
         # Inverses, STAY, and one more id: the move that has not been made yet at the source.
         self.start = 2 * num_relations + 1
-        self.relations = nn.Embedding(2 * num_relations + 2, config.relation_dim)
-        nn.init.xavier_normal_(self.relations.weight)
-        self.entities: nn.Embedding | None = None
+        self.relations = nn.Parameter(torch.empty(2 * num_relations + 2, config.relation_dim))
+        nn.init.xavier_normal_(self.relations)
+        self.entities: nn.Parameter | None = None
         if config.entity_dim:
-            self.entities = nn.Embedding(num_entities, config.entity_dim)
-            nn.init.xavier_normal_(self.entities.weight)
+            self.entities = nn.Parameter(torch.empty(num_entities, config.entity_dim))
+            nn.init.xavier_normal_(self.entities)
         width = config.relation_dim + config.entity_dim
         self.lstm = nn.ModuleList(
             nn.LSTMCell(width if layer == 0 else config.hidden_dim, config.hidden_dim)
@@ -102,35 +101,28 @@ class PathPolicy(nn.Module):
 
     def begin(self, queries: Ids) -> PathState:
         """See ``kgwalk.protocols.Policy``."""
-        n, layers = len(queries), self.config.lstm_layers
-        device = self.relations.weight.device
-        zeros = torch.zeros(layers, n, self.config.hidden_dim, device=device)
-        columns = torch.from_numpy(np.ascontiguousarray(queries.T, dtype=np.int64)).to(device)
-        empty = PathState(zeros, zeros, columns[1], columns[0])
-        return self._step(empty, torch.full((n,), self.start, device=device), columns[0])
+        device = self.relations.device
+        source, relation = torch.from_numpy(np.ascontiguousarray(queries.T[:2], dtype=np.int64)).to(device)
+        memory = torch.zeros(len(queries), 2 * self.config.lstm_layers * self.config.hidden_dim, device=device)
+        return self._step(memory, relation, torch.full_like(source, self.start), source)
 
     def select(self, state: PathState, rows: NDArray[np.int64]) -> PathState:
         """See ``kgwalk.protocols.Policy``."""
-        index = torch.from_numpy(rows).to(state.at.device)
-        return PathState(
-            state.hidden.index_select(1, index),
-            state.cell.index_select(1, index),
-            state.relation.index_select(0, index),
-            state.at.index_select(0, index),
-        )
+        index = torch.from_numpy(rows).to(state.relation.device)
+        at = ragged.lookup(state.at, index) if self.entities is not None else state.at[: len(rows)]
+        return PathState(ragged.lookup(state.memory, index), state.relation.index_select(0, index), at)
 
     def logits(self, state: PathState, candidates: Candidates) -> Tensor:
         """See ``kgwalk.protocols.Policy``."""
         relation_query, entity_query = self._queries(state)
-        scores = relation_query @ self.relations.weight[: self.start].T
-        table = self.entities.weight if self.entities is not None else None
-        return ragged.edge_logits(scores, entity_query, table, candidates)
+        scores = relation_query @ self.relations[: self.start].T
+        return ragged.edge_logits(scores, entity_query, self.entities, candidates, accumulate=True)
 
     def relation_logits(self, state: PathState) -> Tensor:
         """Logits of all relations, (num_states, 2R + 1), of a policy that factorises over relation paths."""
         if not self.factorises:
             raise ValueError("relation_logits needs a relation-only policy (entity_dim=0)")
-        return self._queries(state)[0] @ self.relations.weight[: self.start].T
+        return self._queries(state)[0] @ self.relations[: self.start].T
 
     def log_norm(self, state: PathState, logits: Tensor, candidates: Candidates) -> Tensor:
         """See ``kgwalk.protocols.Policy``: a walker's policy is normalised over its candidates."""
@@ -138,29 +130,36 @@ class PathPolicy(nn.Module):
 
     def advance(self, state: PathState, moves: Moves) -> PathState:
         """See ``kgwalk.protocols.Policy``."""
-        device = state.at.device
+        device = state.relation.device
         relations = torch.from_numpy(moves.relations.astype(np.int64)).to(device)
-        return self._step(state, relations, torch.from_numpy(moves.entities.astype(np.int64)).to(device))
+        return self._step(
+            state.memory, state.relation, relations, torch.from_numpy(moves.entities.astype(np.int64)).to(device)
+        )
 
-    def _step(self, state: PathState, relations: Tensor, at: Tensor) -> PathState:
-        x = self._embed(relations, at)
-        hidden, cell = [], []
+    def _step(self, memory: Tensor, asked: Tensor, relations: Tensor, entities: Tensor) -> PathState:
+        at = self._entity(entities)
+        x = torch.cat([self._relation(relations), at], dim=1)
+        parts = memory.split(self.config.hidden_dim, dim=1)
+        after: list[Tensor] = []
         for layer, lstm in enumerate(self.lstm):
-            h, c = lstm(x, (state.hidden[layer], state.cell[layer]))
-            hidden.append(h)
-            cell.append(c)
-            x = h
-        return PathState(torch.stack(hidden), torch.stack(cell), state.relation, at)
+            hidden, cell = lstm(x, (parts[2 * layer], parts[2 * layer + 1]))
+            after += [hidden, cell]
+            x = hidden
+        return PathState(torch.cat(after, dim=1), asked, at)
 
     def _queries(self, state: PathState) -> tuple[Tensor, Tensor | None]:
-        x = self.mlp(torch.cat([state.hidden[-1], self._embed(state.relation, state.at)], dim=1))
+        width = self.config.hidden_dim
+        last_hidden = state.memory[:, -2 * width : -width]
+        x = self.mlp(torch.cat([last_hidden, self._relation(state.relation), state.at], dim=1))
         if self.entities is None:
             return x, None
         relation_query, entity_query = x.split([self.config.relation_dim, self.config.entity_dim], dim=1)
         return relation_query, entity_query
 
-    def _embed(self, relations: Tensor, at: Tensor) -> Tensor:
-        x = self.relations(relations)
-        if self.entities is not None:
-            x = torch.cat([x, self.entities(at)], dim=1)
-        return self.embedding_dropout(x)
+    def _relation(self, relations: Tensor) -> Tensor:
+        return self.embedding_dropout(ragged.lookup(self.relations, relations))
+
+    def _entity(self, entities: Tensor) -> Tensor:
+        if self.entities is None:
+            return self.relations.new_empty(len(entities), 0)
+        return self.embedding_dropout(ragged.lookup(self.entities, entities, accumulate=True))

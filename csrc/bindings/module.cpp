@@ -3,10 +3,12 @@
 namespace kgwalk {
 void register_threads(pybind11::module_& m);
 void register_graph(pybind11::module_& m);
+void register_graph_file(pybind11::module_& m);
 void register_names(pybind11::module_& m);
 void register_reader(pybind11::module_& m);
 void register_expand(pybind11::module_& m);
 void register_ragged(pybind11::module_& m);
+void register_walk(pybind11::module_& m);
 void register_beam(pybind11::module_& m);
 }  // namespace kgwalk
 
@@ -16,7 +18,9 @@ PYBIND11_MODULE(_core, m) {
   kgwalk::register_names(m);
   kgwalk::register_reader(m);
   kgwalk::register_graph(m);
+  kgwalk::register_graph_file(m);
   kgwalk::register_expand(m);
   kgwalk::register_ragged(m);
+  kgwalk::register_walk(m);
   kgwalk::register_beam(m);
 }

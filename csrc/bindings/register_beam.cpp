@@ -3,6 +3,7 @@
 
 #include "bindings/arrays.h"
 #include "core/beam.h"
+#include "core/propagate.h"
 
 namespace kgwalk {
 namespace {
@@ -11,6 +12,21 @@ using Ids = Array<std::int32_t>;
 using Offsets = Array<std::int64_t>;
 using Floats = Array<float>;
 using Doubles = Array<double>;
+
+Span<const Query> view_queries(const Ids& queries) {
+  const auto triples = view_triples(queries, "queries");
+  return {reinterpret_cast<const Query*>(triples.data()), triples.size()};
+}
+
+PrefixMass view_mass(const Offsets& query_offsets, const Ids& prefixes, const Ids& entities, const Doubles& mass) {
+  return {view(query_offsets, "query_offsets"), view(prefixes, "prefixes"), view(entities, "entities"),
+          view(mass, "mass")};
+}
+
+RelationLogits view_logits(const Floats& logits) {
+  check_shape(logits, "logits", {-1, -1});
+  return {{logits.data(), static_cast<std::size_t>(logits.size())}, static_cast<std::size_t>(logits.shape(1))};
+}
 
 }  // namespace
 
@@ -88,6 +104,45 @@ void register_beam(py::module_& m) {
         return to_numpy(std::move(order));
       },
       py::arg("offsets").noconvert(), py::arg("entities").noconvert(), py::arg("scores").noconvert());
+
+  m.def(
+      "propagate_hop",
+      [](const ActionSets& actions, const Ids& queries, const Offsets& query_offsets, const Ids& prefixes,
+         const Ids& entities, const Doubles& mass, const Floats& logits, std::int64_t keep_prefixes) {
+        const auto asked = view_queries(queries);
+        const auto from = view_mass(query_offsets, prefixes, entities, mass);
+        const auto scores = view_logits(logits);
+        Propagated out;
+        {
+          const py::gil_scoped_release release;
+          out = propagate_hop(actions, asked, from, scores, keep_prefixes);
+        }
+        return py::make_tuple(to_numpy(std::move(out.query_offsets)), to_numpy(std::move(out.prefixes)),
+                              to_numpy(std::move(out.relations)), to_numpy(std::move(out.entities)),
+                              to_numpy(std::move(out.mass)), to_numpy(std::move(out.dropped)));
+      },
+      py::arg("actions"), py::arg("queries").noconvert(), py::arg("query_offsets").noconvert(),
+      py::arg("prefixes").noconvert(), py::arg("entities").noconvert(), py::arg("mass").noconvert(),
+      py::arg("logits").noconvert(), py::arg("keep_prefixes") = 0);
+
+  m.def(
+      "propagate_last",
+      [](const ActionSets& actions, const Ids& queries, const Offsets& query_offsets, const Ids& prefixes,
+         const Ids& entities, const Doubles& mass, const Floats& logits) {
+        const auto asked = view_queries(queries);
+        const auto from = view_mass(query_offsets, prefixes, entities, mass);
+        const auto scores = view_logits(logits);
+        EntityMass out;
+        {
+          const py::gil_scoped_release release;
+          out = propagate_last(actions, asked, from, scores);
+        }
+        return py::make_tuple(to_numpy(std::move(out.offsets)), to_numpy(std::move(out.entities)),
+                              to_numpy(std::move(out.mass)));
+      },
+      py::arg("actions"), py::arg("queries").noconvert(), py::arg("query_offsets").noconvert(),
+      py::arg("prefixes").noconvert(), py::arg("entities").noconvert(), py::arg("mass").noconvert(),
+      py::arg("logits").noconvert());
 }
 
 }  // namespace kgwalk

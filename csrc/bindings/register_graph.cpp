@@ -19,6 +19,11 @@ void register_graph(py::module_& m) {
           },
           py::arg("triples"), py::arg("num_entities"), py::arg("num_relations"),
           py::arg("type_offsets") = std::vector<EntityId>{})
+      .def("__repr__",
+           [](const Graph& g) {
+             return "<Graph: " + std::to_string(g.num_entities()) + " entities, " + std::to_string(g.num_relations()) +
+                    " relations, " + std::to_string(g.num_facts()) + " facts>";
+           })
       .def_property_readonly("num_entities", &Graph::num_entities)
       .def_property_readonly("num_relations", &Graph::num_relations)
       .def_property_readonly("num_facts", &Graph::num_facts)

@@ -38,6 +38,7 @@ void register_names(py::module_& m) {
              return Names(names.views());
            }),
            py::arg("names"))
+      .def("__repr__", [](const Names& table) { return "<Names: " + std::to_string(table.size()) + ">"; })
       .def("__len__", &Names::size)
       .def("__getitem__", &Names::operator[], py::arg("id"))
       .def("__iter__",

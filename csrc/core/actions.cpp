@@ -30,6 +30,22 @@ std::size_t ActionRow::count() const {
   return n;
 }
 
+void ActionRow::closed(std::vector<std::int32_t>& slots) const {
+  slots.assign(hidden, hidden + num_hidden);
+  if (!filtered()) return;
+  // A 64-bit sketch of the answers spares most edges the search.
+  const auto bit = [](EntityId e) { return std::uint64_t{1} << ((static_cast<std::uint32_t>(e) * 0x9E3779B1u) >> 26); };
+  std::uint64_t sketch = 0;
+  for (const Edge& e : answers) sketch |= bit(e.tail);
+  slots.clear();
+  for (std::size_t slot = 0; slot < edges.size(); ++slot) {
+    const bool may_be_answer = (sketch & bit(edges[slot].tail)) != 0;
+    const auto s = static_cast<std::int32_t>(slot);
+    const bool is_hidden = (num_hidden > 0 && s == hidden[0]) || (num_hidden > 1 && s == hidden[1]);
+    if ((may_be_answer || is_hidden) && !legal(slot)) slots.push_back(s);
+  }
+}
+
 ActionRow ActionSets::row(EntityId at, const Query& query, bool last_hop) const {
   ActionRow row;
   row.at = at;

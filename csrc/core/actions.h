@@ -1,6 +1,7 @@
 #pragma once
 
 #include <utility>
+#include <vector>
 
 #include "core/expand.h"
 
@@ -37,6 +38,9 @@ struct ActionRow {
   std::size_t num_visible() const { return edges.size() - static_cast<std::size_t>(num_hidden); }
   /// STAY and the legal edges, counted.
   std::size_t count() const;
+  /// Replaces `slots` by those that are not legal, in rising order. Made for whole rows: O(1) where nothing is
+  /// filtered.
+  void closed(std::vector<std::int32_t>& slots) const;
 };
 
 /// The one place that decides which moves are legal: environments, beam search and training all ask it.

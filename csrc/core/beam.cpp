@@ -2,35 +2,17 @@
 
 #include <algorithm>
 #include <cmath>
-#include <mutex>
 #include <numeric>
 #include <stdexcept>
 #include <string>
 #include <utility>
 
-#include "core/thread_pool.h"
+#include "core/pieces.h"
 
 namespace kgwalk {
 namespace {
 
 constexpr std::int64_t kQueryGrain = 4;  // a query at beam 128 takes some 20 us
-
-void check_offsets(Span<const std::int64_t> offsets, std::size_t end, const char* name) {
-  const auto fail = [&](const std::string& what) { throw std::invalid_argument(std::string(name) + what); };
-  if (offsets.empty() || offsets[0] != 0) fail(" must start with 0");
-  for (std::size_t i = 1; i < offsets.size(); ++i) {
-    if (offsets[i] < offsets[i - 1]) fail(" must not fall");
-  }
-  if (offsets[offsets.size() - 1] != static_cast<std::int64_t>(end)) {
-    fail(" must end at " + std::to_string(end) + ", got " + std::to_string(offsets[offsets.size() - 1]));
-  }
-}
-
-void check_length(std::size_t got, std::size_t expected, const char* name) {
-  if (got == expected) return;
-  throw std::invalid_argument(std::string(name) + ": expected length " + std::to_string(expected) + ", got " +
-                              std::to_string(got));
-}
 
 struct Item {
   double score;
@@ -126,31 +108,6 @@ class Selector {
   BeamSelection out_;
 };
 
-template <class T>
-void append(std::vector<T>& to, const std::vector<T>& from) {
-  to.insert(to.end(), from.begin(), from.end());
-}
-
-/// Runs `part(begin, end)` over pieces of [0, n) and hands the results to `join` in order.
-template <class Part, class Join>
-void in_pieces(std::size_t n, const Part& part, const Join& join) {
-  using Piece = decltype(part(std::size_t{0}, std::size_t{0}));
-  std::vector<std::pair<std::int64_t, Piece>> pieces;
-  std::mutex mutex;
-  parallel_for(static_cast<std::int64_t>(n), kQueryGrain, [&](std::int64_t begin, std::int64_t end) {
-    Piece piece = part(static_cast<std::size_t>(begin), static_cast<std::size_t>(end));
-    const std::lock_guard<std::mutex> lock(mutex);
-    pieces.emplace_back(begin, std::move(piece));
-  });
-  std::sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
-  for (auto& piece : pieces) join(std::move(piece.second));
-}
-
-void append_offsets(std::vector<std::int64_t>& to, const std::vector<std::int64_t>& from) {
-  const std::int64_t base = to.back();
-  for (std::size_t i = 1; i < from.size(); ++i) to.push_back(base + from[i]);
-}
-
 }  // namespace
 
 BeamLayout::BeamLayout(Span<const std::int32_t> parents, Span<const RelationId> relations,
@@ -221,7 +178,7 @@ BeamSelection beam_select(const BeamLayout& layout, const BeamFrontier& frontier
   }
   BeamSelection out;
   in_pieces(
-      frontier.query_offsets.size() - 1,
+      frontier.query_offsets.size() - 1, kQueryGrain,
       [&](std::size_t begin, std::size_t end) {
         Selector selector(layout, frontier, moves, keep_all);
         for (std::size_t q = begin; q < end; ++q) selector.query(q);
@@ -251,7 +208,7 @@ std::vector<std::int64_t> split_frontier(const ActionSets& actions, Span<const E
     for (auto row = query_offsets[q]; row < query_offsets[q + 1]; ++row) {
       own += 1 + static_cast<std::int64_t>(actions.expand().row(at[static_cast<std::size_t>(row)]).size());
     }
-    if (moves > 0 && moves + own > max_moves) {
+    if (moves > 0 && own > 0 && moves + own > max_moves) {
       cuts.push_back(static_cast<std::int64_t>(q));
       moves = 0;
     }
@@ -290,7 +247,7 @@ Pooled pool_entities(Span<const std::int64_t> offsets, Span<const EntityId> enti
     return out;
   };
   Pooled out;
-  in_pieces(offsets.size() - 1, pool_rows, [&](Pooled&& piece) {
+  in_pieces(offsets.size() - 1, kQueryGrain, pool_rows, [&](Pooled&& piece) {
     append_offsets(out.offsets, piece.offsets);
     append(out.entities, piece.entities);
     append(out.logsumexp, piece.logsumexp);

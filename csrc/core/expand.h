@@ -24,7 +24,7 @@ inline constexpr Triple kNothingHidden{-1, -1, -1};
 /// tail, then lower relation), in (relation, tail) order like every row. 0 means no cap.
 class Expand {
  public:
-  Expand(Graph graph, std::shared_ptr<const Overlay> overlay = nullptr, int max_out_degree = 0);
+  explicit Expand(Graph graph, std::shared_ptr<const Overlay> overlay = nullptr, int max_out_degree = 0);
 
   const Graph& graph() const { return graph_; }
   const Overlay* overlay() const { return overlay_.get(); }

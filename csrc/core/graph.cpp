@@ -4,6 +4,8 @@
 #include <stdexcept>
 #include <utility>
 
+#include "core/checksum.h"
+
 namespace kgwalk {
 namespace {
 
@@ -110,6 +112,39 @@ int Graph::type_of(EntityId entity) const {
   check_entity(entity);
   const auto it = std::upper_bound(type_offsets_.begin(), type_offsets_.end(), entity);
   return static_cast<int>(it - type_offsets_.begin()) - 1;
+}
+
+void Graph::check() const {
+  const auto corrupt = [](const std::string& what) { return std::out_of_range("corrupt graph: " + what); };
+  if (offsets_[0] != 0 || offsets_[static_cast<std::size_t>(num_entities_)] != num_edges()) {
+    throw corrupt("the offsets do not span the edge table");
+  }
+  std::int64_t num_forward = 0;
+  std::uint64_t balance = 0;  // facts' hashes less those of the inverses' facts: zero if they are the same facts
+  const auto fact_hash = [](EntityId head, RelationId relation, EntityId tail) {
+    const Triple fact{head, relation, tail};
+    return hash64(&fact, sizeof fact);
+  };
+  for (EntityId h = 0; h < num_entities_; ++h) {
+    const Span<const Edge> row = slice(h);
+    for (std::size_t i = 0; i < row.size(); ++i) {
+      const Edge e = row[i];
+      if (e.relation < 0 || e.relation >= 2 * num_relations_ || e.tail < 0 || e.tail >= num_entities_) {
+        throw corrupt("entity " + std::to_string(h) + " has an edge (" + std::to_string(e.relation) + ", " +
+                      std::to_string(e.tail) + ") out of range");
+      }
+      if (i > 0 && !(row[i - 1] < e)) throw corrupt("the edges of entity " + std::to_string(h) + " are not sorted");
+      if (e.relation < num_relations_) {
+        ++num_forward;
+        balance += fact_hash(h, e.relation, e.tail);
+      } else {
+        balance -= fact_hash(e.tail, e.relation - num_relations_, h);
+      }
+    }
+  }
+  if (num_forward != num_facts_ || 2 * num_facts_ != num_edges() || balance != 0) {
+    throw corrupt("facts and inverse edges do not match");
+  }
 }
 
 std::vector<double> Graph::pagerank(double damping, int iterations) const {

@@ -94,6 +94,10 @@ class Graph {
   /// @throws std::invalid_argument unless 0 <= damping <= 1 and iterations >= 0
   std::vector<double> pagerank(double damping = 0.85, int iterations = 50) const;
 
+  /// Looks at everything (for storage that came from outside): throws std::out_of_range unless every offset and id is
+  /// in range, rows are sorted and distinct, the facts are num_facts and each has its inverse. O(edges).
+  void check() const;
+
   /// Throws std::out_of_range naming the id and the range unless 0 <= e < num_entities().
   void check_entity(EntityId e) const {
     if (static_cast<std::uint32_t>(e) >= static_cast<std::uint32_t>(num_entities_)) bad_entity(e);

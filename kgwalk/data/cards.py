@@ -17,7 +17,9 @@ class DataFile:
         name: without ``.gz``.
         rows: lines of the text; 0 if not known.
         sha256: hex digest of the decompressed text; empty if not known.
-        upstream: member of the published archive or repository this text equals, up to CRLF; empty if it was derived.
+        upstream: file of the published archive or repository that this text equals, up to CRLF; for a name ending in
+            ``2id.txt``, the id-coded triples that it decodes. Empty if there is none.
+        url: address of bytes with just this SHA-256; empty if none is known.
         optional: the dataset loads without it.
     """
 
@@ -25,6 +27,7 @@ class DataFile:
     rows: int = 0
     sha256: str = ""
     upstream: str = ""
+    url: str = ""
     optional: bool = False
 
 

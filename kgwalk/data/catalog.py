@@ -16,9 +16,27 @@ WN18RR = Card(
     title="WordNet link prediction, the standard split of Dettmers et al. (ConvE)",
     description="Synsets joined by 11 lexical relations; the inverse test leakage of WN18 is removed.",
     files=(
-        DataFile("train.txt", 86835, "038612e783c215ee5f3ca9fbfca27b8d0739be1028fe4ee7c174aecf0b83d5df", "train.txt"),
-        DataFile("valid.txt", 3034, "453ce7202afa58094a04d2b1560ee2b02660f1c260b32ce6651c8ccedd1028ab", "valid.txt"),
-        DataFile("test.txt", 3134, "0383bceaaa1096cf3c03ec021ed0048068e2355dbfc0239b292cefdac821cec5", "test.txt"),
+        DataFile(
+            "train.txt",
+            86835,
+            "038612e783c215ee5f3ca9fbfca27b8d0739be1028fe4ee7c174aecf0b83d5df",
+            "train.txt",
+            MINERVA.url(f"{_MINERVA_DATA}/WN18RR/train.txt"),
+        ),
+        DataFile(
+            "valid.txt",
+            3034,
+            "453ce7202afa58094a04d2b1560ee2b02660f1c260b32ce6651c8ccedd1028ab",
+            "valid.txt",
+            MINERVA.url(f"{_MINERVA_DATA}/WN18RR/dev.txt"),
+        ),
+        DataFile(
+            "test.txt",
+            3134,
+            "0383bceaaa1096cf3c03ec021ed0048068e2355dbfc0239b292cefdac821cec5",
+            "test.txt",
+            MINERVA.url(f"{_MINERVA_DATA}/WN18RR/test.txt"),
+        ),
         DataFile(
             "entity_names.tsv",
             40943,
@@ -94,30 +112,39 @@ NELL_995 = Card(
     title="NELL-995 (Xiong et al. 2017) as used by DeepPath, MINERVA, MultiHopKG and KBAT",
     description="Queries over 12 relations, answered by walking a graph of 200.",
     files=(
-        DataFile("graph.txt", 149678, "826606112803d19cef310b45a908e6793d89c0ce99fed60d71a9c2095b71d8f6"),
+        DataFile(
+            "graph.txt",
+            149678,
+            "826606112803d19cef310b45a908e6793d89c0ce99fed60d71a9c2095b71d8f6",
+            "benchmarks/NELL-995/train2id.txt",
+        ),
         DataFile(
             "train.txt",
             8747,
             "02a6213aa396fb8a92c0fed17e4e5c373c38ba4bff79e0e57c80cad843ff4962",
             f"{_MINERVA_DATA}/nell/train.txt",
+            MINERVA.url(f"{_MINERVA_DATA}/nell/train.txt"),
         ),
         DataFile(
             "valid.txt",
             543,
             "9c02548083036fd7ccc4ccec649a633fc3a58c544a0d28496cd751c35fef23a8",
             f"{_MINERVA_DATA}/nell/dev.txt",
+            MINERVA.url(f"{_MINERVA_DATA}/nell/dev.txt"),
         ),
         DataFile(
             "test.txt",
             3992,
             "e8a161070a8e2a9a4e493051b467438e775818d02f488bcae08b9ea80e2e9115",
             f"{_MINERVA_DATA}/nell-995/test.txt",
+            MINERVA.url(f"{_MINERVA_DATA}/nell-995/test.txt"),
         ),
         DataFile(
             "test_seen.txt",
             2818,
             "5fce32ea11fcf6f7da8da032fd989f8c028338c4debfc8077215bffd85e56ebd",
             f"{_MINERVA_DATA}/nell/test.txt",
+            MINERVA.url(f"{_MINERVA_DATA}/nell/test.txt"),
         ),
         DataFile(
             "test_candidates.tsv",
@@ -195,8 +222,8 @@ def _countries(
 
 def _minerva(folder: str, **files: tuple[int, str]) -> tuple[DataFile, ...]:
     def entry(stem: str, rows: int, sha256: str) -> DataFile:
-        upstream = "dev" if stem == "valid" else stem
-        return DataFile(f"{stem}.txt", rows, sha256, f"{_MINERVA_DATA}/{folder}/{upstream}.txt")
+        upstream = f"{_MINERVA_DATA}/{folder}/{'dev' if stem == 'valid' else stem}.txt"
+        return DataFile(f"{stem}.txt", rows, sha256, upstream, MINERVA.url(upstream))
 
     return tuple(entry(stem, rows, sha256) for stem, (rows, sha256) in files.items())
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgwalk._core import Graph, Names
 from kgwalk.data.cards import Card
@@ -35,6 +36,7 @@ class Dataset:
         relations: names of the forward relations by id.
         folder: where the files lie; None for a set that was generated.
         further_facts: (n, 3) int32, true facts that are in no split; they only filter rankings.
+        graph_rows: rows of the walking graph's file, before equal ones were merged.
     """
 
     name: str
@@ -47,6 +49,7 @@ class Dataset:
     relations: Names
     folder: Path | None = None
     further_facts: Ids = field(default_factory=lambda: np.empty((0, 3), np.int32))
+    graph_rows: int = 0
 
     def queries(self, split: str, directions: Directions = "tail") -> Ids:
         """Queries of a split: tail ``(h, r, t)``, head ``(t, inverse of r, h)``, or tail then head.
@@ -179,6 +182,16 @@ def facts_of(graph: Graph) -> Ids:
     heads = np.repeat(np.arange(graph.num_entities, dtype=np.int32), degrees)
     forward = graph.edges[:, 0] < graph.num_relations
     return np.column_stack([heads[forward], graph.edges[forward]])
+
+
+def contains(graph: Graph, rows: Ids) -> NDArray[np.bool_]:
+    """Which forward facts (n, 3) are edges of the graph, (n,) bool."""
+
+    def keys(triples: Ids) -> NDArray[np.int64]:
+        wide: NDArray[np.int64] = triples.astype(np.int64)
+        return (wide[:, 0] * graph.num_relations + wide[:, 1]) * graph.num_entities + wide[:, 2]
+
+    return np.isin(keys(rows), keys(facts_of(graph)))
 
 
 def fingerprint(graph: Graph, splits: Mapping[str, Ids], entities: Names, relations: Names) -> str:

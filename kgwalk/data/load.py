@@ -10,12 +10,12 @@ import pooch  # type: ignore[import-untyped]
 
 from kgwalk._core import FormatError, TripleReader
 from kgwalk.data.assemble import assemble
+from kgwalk.data.card_json import CARD_FILE, read_card
 from kgwalk.data.cards import Card
 from kgwalk.data.catalog import find_card
-from kgwalk.data.custom import CARD_FILE, read_card
 from kgwalk.data.dataset import Dataset
 from kgwalk.data.family import family
-from kgwalk.data.files import locate, missing, read_bytes
+from kgwalk.data.files import MissingDataError, locate, missing, read_bytes
 from kgwalk.protocols import Ids
 
 VARIABLE = "KGWALK_DATA"
@@ -38,13 +38,18 @@ def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
         MissingDataError: a file is in none of these places.
         DamagedFileError, FormatError: a file cannot be used; nothing half-loaded is returned.
     """
-    if isinstance(name, Path) or (os.sep in name and Path(name).is_dir()):
-        return load_folder(Path(name))
+    if isinstance(name, Path):
+        return load_folder(name)
     if name.lower().removeprefix("kgwalk-") == "custom":
         if data_dir is None:
             raise ValueError("KGWalk-Custom needs data_dir=, the folder with train.txt, valid.txt and test.txt")
         return load_folder(Path(data_dir))
-    card = find_card(name)
+    try:
+        card = find_card(name)
+    except KeyError:
+        if os.sep in name or Path(name).is_dir():
+            return load_folder(Path(name))
+        raise
     if card.embedded:
         return family()
     return _read(card, find_folder(card, data_dir))
@@ -53,15 +58,32 @@ def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
 def load_folder(folder: Path) -> Dataset:
     """Load one's own dataset: a folder with ``train.txt``, ``valid.txt`` and ``test.txt``, gzipped or not.
 
-    Its ``card.json``, if it has one, says what differs from the usual layout.
+    One walks ``graph.txt`` if there is one, else ``train.txt``; valid and test may be missing. A ``card.json``, which
+    `import_files` writes, may say otherwise.
+
+    Raises:
+        MissingDataError: the folder lacks ``train.txt`` or a file that its card names.
+        DamagedFileError, FormatError: a file cannot be used.
     """
-    card = (
-        read_card(folder) if (folder / CARD_FILE).is_file() else Card(name=folder.resolve().name, folder="", title="")
-    )
+    card = read_card(folder) if (folder / CARD_FILE).is_file() else _plain_card(folder)
     for file in _needed(card):
         if locate(folder, file) is None:
-            raise missing(card.name, file, [folder], "your own files", "data_dir=")
+            raise MissingDataError(
+                f"{folder}: no file {file} or {file}.gz; expected tab-separated head, relation, tail"
+            )
     return _read(card, folder)
+
+
+def _plain_card(folder: Path) -> Card:
+    """What the names of a folder's files say of it."""
+    splits = [(split, f"{split}.txt") for split in ("train", "valid", "test")]
+    return Card(
+        name=folder.resolve().name,
+        folder=folder.resolve().name,
+        title=f"Files in {folder}",
+        graph="graph.txt" if locate(folder, "graph.txt") else "train.txt",
+        splits=tuple((split, file) for split, file in splits if split == "train" or locate(folder, file)),
+    )
 
 
 def search_path(card: Card, data_dir: str | Path | None = None) -> list[Path]:

@@ -1,0 +1,8 @@
+"""Gymnasium environments: one walker or many over a knowledge graph."""
+
+from kgwalk.envs.registration import environment_ids, register_environments
+from kgwalk.envs.rewards import register_reward
+from kgwalk.envs.single import KGWalkEnv
+from kgwalk.envs.vector import KGWalkVectorEnv
+
+__all__ = ["KGWalkEnv", "KGWalkVectorEnv", "environment_ids", "register_environments", "register_reward"]

@@ -52,9 +52,7 @@ def labelled_candidates(dataset: Dataset) -> CandidateTable | None:
     if relation_ids.min() < 0:
         number = int(relation_ids.argmin())
         raise DamagedFileError(f"{path}:{number + 1}: {dataset.name} has no relation {relations[number]!r}")
-    return CandidateTable(
-        _entities(dataset, heads), relation_ids, _entities(dataset, tails), np.array(labels) == "1"
-    )
+    return CandidateTable(_entities(dataset, heads), relation_ids, _entities(dataset, tails), np.array(labels) == "1")
 
 
 def region_candidates(dataset: Dataset, split: str) -> CandidateTable:
@@ -75,7 +73,8 @@ def region_candidates(dataset: Dataset, split: str) -> CandidateTable:
 
     sources, relations = (np.repeat(pairs[:, i], len(regions)) for i in (0, 1))
     entities = np.tile(regions, len(pairs))
-    labels = np.array([known.find(*fact) >= 0 for fact in zip(sources, relations, entities, strict=True)], dtype=bool)
+    facts = np.column_stack([sources, relations, entities]).tolist()
+    labels = np.array([known.find(*fact) >= 0 for fact in facts], dtype=np.bool_)
     return CandidateTable(sources, relations, entities, labels)
 
 

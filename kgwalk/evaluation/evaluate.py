@@ -23,7 +23,9 @@ from kgwalk.protocols import Agent, Ids, Ranked
 Rows = NDArray[np.int64]
 
 
-def evaluate(agent: Agent, dataset: Dataset, split: str = "test", protocol: Protocol | None = None) -> Report:
+def evaluate(
+    agent: Agent, dataset: Dataset, split: str = "test", protocol: Protocol | None = None, *, progress: bool = True
+) -> Report:
     """Measure an agent on a split.
 
     The agent is asked every distinct (source, relation) once, and never sees a target: the third column of what it is
@@ -34,6 +36,7 @@ def evaluate(agent: Agent, dataset: Dataset, split: str = "test", protocol: Prot
         dataset: Where the queries come from.
         split: Name of one of the dataset's splits.
         protocol: What the numbers shall mean; ``Protocol()`` by default.
+        progress: Show a progress bar where stderr is a terminal.
 
     Returns:
         Ranking metrics; on NELL-995's ``test`` also MAP, on Countries AUC-PR.
@@ -61,7 +64,7 @@ def evaluate(agent: Agent, dataset: Dataset, split: str = "test", protocol: Prot
 
     ranks = np.full(len(queries), np.inf)
     scores = np.full(len(pairs) - len(queries), -np.inf)
-    for ranked, asked, rows in _ask(agent, graph, pairs, answered, protocol.batch_size):
+    for ranked, asked, rows in _ask(agent, graph, pairs, answered, protocol.batch_size, progress):
         is_query = asked < len(queries)
         own = asked[is_query]
         ranks[own] = filtered_ranks(ranked, queries[own], known, rows[is_query])
@@ -103,7 +106,7 @@ class _Batch(NamedTuple):
 
 
 def _ask(
-    agent: Agent, graph: Graph, pairs: Ids, answered: NDArray[np.bool_], batch_size: int
+    agent: Agent, graph: Graph, pairs: Ids, answered: NDArray[np.bool_], batch_size: int, progress: bool
 ) -> Iterator[_Batch]:
     """Put each distinct (source, relation) of the answered ``pairs`` to the agent once, in batches."""
     askable = np.flatnonzero(answered)
@@ -115,7 +118,8 @@ def _ask(
 
     console = Console(stderr=True)
     begins = range(0, len(distinct), batch_size)
-    for begin in track(begins, "answering", console=console, transient=True, disable=not console.is_terminal):
+    hidden = not (progress and console.is_terminal)
+    for begin in track(begins, "answering", console=console, transient=True, disable=hidden):
         block = distinct[begin : begin + batch_size]
         asked = by_question[starts[begin] : starts[begin + len(block)]]
         untold = np.column_stack([block, np.full(len(block), -1, dtype=np.int32)])

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score
+from sklearn.metrics import average_precision_score  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -74,14 +74,14 @@ def expected_average_precision(queries: Rows, scores: Floats, labels: NDArray[np
 
     new_query = np.r_[True, queries[1:] != queries[:-1]]
     new_block = new_query | np.r_[True, scores[1:] != scores[:-1]]
-    positives_before = np.cumsum(labels) - labels
+    positives_before: Rows = np.cumsum(labels) - labels
     query_of = np.cumsum(new_query) - 1
     block_of = np.cumsum(new_block) - 1
     query_start, block_start = np.flatnonzero(new_query), np.flatnonzero(new_block)
 
     size = np.bincount(block_of)[block_of]
     positive = np.bincount(block_of, weights=labels)[block_of]
-    seen = (positives_before[block_start])[block_of] - (positives_before[query_start])[query_of]
+    seen = positives_before[block_start][block_of] - positives_before[query_start][query_of]
     within = index - block_start[block_of]
     place = index - query_start[query_of] + 1
     among = within * (positive - 1) / np.maximum(size - 1, 1)

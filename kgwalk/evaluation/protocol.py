@@ -39,8 +39,8 @@ class Protocol:
 
     def resolve(self, agent: object) -> Directions:
         """The directions to ask this agent about."""
-        asked: Directions = self.directions or getattr(agent, "directions", "both")
-        return asked
+        trained: Directions = getattr(agent, "directions", "both")
+        return self.directions or trained
 
     def to_json(self) -> dict[str, Any]:
         """The settings and the fixed rules, for the file of results."""

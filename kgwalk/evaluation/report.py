@@ -45,7 +45,9 @@ class DirectionReport:
 
     def per_relation(self) -> dict[str, dict[str, float]]:
         """Number of ``queries`` and the metrics of each relation, most frequent first."""
-        names, codes, counts = np.unique(np.array(self.relations, dtype=object), return_inverse=True, return_counts=True)
+        names, codes, counts = np.unique(
+            np.array(self.relations, dtype=object), return_inverse=True, return_counts=True
+        )
         order = np.argsort(-counts, kind="stable")
         return {
             str(names[i]): {"queries": int(counts[i]), **ranking_metrics(self.ranks[codes == i], self.hits)}

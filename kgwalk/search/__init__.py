@@ -6,6 +6,21 @@ from kgwalk._core import ANY
 from kgwalk.search.answers import rank
 from kgwalk.search.beam import search
 from kgwalk.search.layout import Layout, chain, tree
-from kgwalk.search.paths import Paths, Reached, merge_stay
+from kgwalk.search.merge import merge_waits
+from kgwalk.search.paths import Paths, Reached
+from kgwalk.search.propagate import PrefixPolicy, Propagation, propagate
 
-__all__ = ["ANY", "Layout", "Paths", "Reached", "chain", "merge_stay", "rank", "search", "tree"]
+__all__ = [
+    "ANY",
+    "Layout",
+    "Paths",
+    "PrefixPolicy",
+    "Propagation",
+    "Reached",
+    "chain",
+    "merge_waits",
+    "propagate",
+    "rank",
+    "search",
+    "tree",
+]

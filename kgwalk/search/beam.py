@@ -133,6 +133,8 @@ class _Search(Generic[State]):
         expanded: list[Reached] = []
         for hop in range(self.hops):
             rows = np.flatnonzero(self.inner[front.nodes])
+            if len(rows) == 0:  # the layout lets nobody go on
+                break
             if len(rows) < len(front.nodes):
                 front, at, state = _take(front, rows), at[rows], self.policy.select(state, rows)
             front, step = self._extend(state, front, at, queries, hop == self.hops - 1, expanded)
@@ -199,19 +201,25 @@ class _Search(Generic[State]):
         paths = Paths.concatenate(ended, [0] * len(ended)).sorted()
         if self.layout.final == "keep":
             return paths
-        reached = Reached.concatenate(expanded)
-        early = Paths.concatenate(ended[:-1], [0] * (self.hops - 1)).sorted() if self.hops > 1 else None
-        if early is not None and len(early):
-            reached = reached.merge(Reached.of_paths(early, num_queries))
+        early = self._before_last_hop(ended)
+        reached = Reached.of_paths(early, num_queries)
+        if expanded:
+            last = Reached.concatenate(expanded)
+            reached = reached.merge(last) if len(early) else last
         return replace(paths, reached=reached)
+
+    def _before_last_hop(self, ended: list[Paths]) -> Paths:
+        early = [self._no_paths(), *ended[: self.hops - 1]]
+        return Paths.concatenate(early, [0] * len(early)).sorted()
 
     def nothing(self) -> Paths:
         """What no queries find."""
         reached = Reached.concatenate([]) if self.layout.final == "expand" else None
-        return Paths(
-            *(np.empty(0, np.int32), np.empty((0, self.hops + 1), np.int32), np.empty((0, self.hops), np.int32)),
-            *(np.empty(0), self.stay, reached),
-        )
+        return replace(self._no_paths(), reached=reached)
+
+    def _no_paths(self) -> Paths:
+        entities, relations = np.empty((0, self.hops + 1), np.int32), np.empty((0, self.hops), np.int32)
+        return Paths(np.empty(0, np.int32), entities, relations, np.empty(0), self.stay)
 
 
 def _take(front: _Frontier, rows: NDArray[np.int64]) -> _Frontier:

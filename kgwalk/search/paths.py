@@ -167,21 +167,6 @@ class Paths:
         return Paths(*(self.query[index], self.entities[index], self.relations[index], self.log_prob[index]), self.stay)
 
 
-def merge_stay(paths: Paths) -> Paths:
-    """Merge paths that are equal once STAY is stripped; their probabilities add. STAY moves to the end."""
-    stays = paths.relations == paths.stay
-    order = np.argsort(stays, axis=1, kind="stable")
-    relations = np.take_along_axis(paths.relations, order, axis=1)
-    steps = np.take_along_axis(paths.entities[:, 1:], order, axis=1)
-    steps = np.where(np.take_along_axis(stays, order, axis=1), paths.entities[:, -1:], steps)
-    keys = np.concatenate([paths.query[:, None], relations, steps], axis=1)
-    _, first, which = np.unique(keys, axis=0, return_index=True, return_inverse=True)
-    total = np.full(len(first), -np.inf)
-    np.logaddexp.at(total, which.reshape(-1), paths.log_prob)
-    entities = np.concatenate([paths.entities[:, :1], steps], axis=1)
-    return Paths(paths.query[first], entities[first], relations[first], total, paths.stay, paths.reached).sorted()
-
-
 def join_offsets(parts: Sequence[Offsets]) -> Offsets:
     """Offsets of ragged rows laid one after the other."""
     sizes = [np.diff(p) for p in parts]

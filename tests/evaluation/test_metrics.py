@@ -87,9 +87,9 @@ def slow_average_precision(scores: list[float], labels: list[bool]) -> float:
     return float(np.mean(values))
 
 
-candidates = st.lists(
-    st.tuples(st.sampled_from([0.0, -1.0, -np.inf]), st.booleans()), min_size=1, max_size=6
-).filter(lambda pairs: any(label for _, label in pairs))
+candidates = st.lists(st.tuples(st.sampled_from([0.0, -1.0, -np.inf]), st.booleans()), min_size=1, max_size=6).filter(
+    lambda pairs: any(label for _, label in pairs)
+)
 
 
 @given(st.lists(candidates, min_size=1, max_size=3))

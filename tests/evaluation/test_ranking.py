@@ -110,11 +110,7 @@ def slow_rank(answers: list[tuple[int, float]], query: tuple[int, int, int], kno
     scores = dict(answers)
     if target not in scores:
         return np.inf
-    others = [
-        score
-        for entity, score in answers
-        if entity != target and known.find(source, relation, entity) < 0
-    ]
+    others = [score for entity, score in answers if entity != target and known.find(source, relation, entity) < 0]
     better = sum(score > scores[target] for score in others)
     tied = sum(score == scores[target] for score in others)
     return float(np.mean(np.arange(better + 1, better + tied + 2)))
@@ -139,9 +135,7 @@ def test_ranks_equal_the_slow_loop(
 
 
 @given(lists=st.lists(answers, min_size=1, max_size=4), wanted=st.lists(st.tuples(st.integers(0, 3), entities)))
-def test_scores_of_equals_a_dictionary(
-    lists: list[list[tuple[int, float]]], wanted: list[tuple[int, int]]
-) -> None:
+def test_scores_of_equals_a_dictionary(lists: list[list[tuple[int, float]]], wanted: list[tuple[int, int]]) -> None:
     rows = np.array([row % len(lists) for row, _ in wanted], dtype=np.int64)
     looked_up = np.array([entity for _, entity in wanted], dtype=np.int32)
     got = scores_of(ranked_lists(*lists), rows, looked_up)

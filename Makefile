@@ -1,0 +1,101 @@
+# kgwalk. `make help` lists what there is; the first target that needs it sets up .venv.
+#
+# PYTHON       interpreter to make .venv from, 3.10 or newer     make setup PYTHON=python3.12
+# TORCH_INDEX  package index to take torch from, see README      make setup TORCH_INDEX=https://...
+# FUZZ_INPUTS  mutated inputs per reader                         make fuzz FUZZ_INPUTS=1000000
+
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.up-to-date
+METADATA := pyproject.toml setup.py constraints.txt
+CORE := $(wildcard csrc/core/*.cpp csrc/core/*.h csrc/bindings/*.cpp csrc/bindings/*.h)
+CPP := $(wildcard csrc/*/*.cpp csrc/*/*.h)
+PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+FUZZ_INPUTS ?= 100000
+PYTEST_ARGS ?=
+
+.DEFAULT_GOAL := help
+.PHONY: help setup quickstart test test-python test-cpp test-packaging lint tidy format bench report sanitize fuzz docs clean
+
+help:  ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
+
+# --- set-up: one stamp; new metadata reinstalls, a changed C++ file only recompiles ---
+
+setup: $(STAMP)  ## make .venv with everything to run, test and lint; again after a change: only what changed
+
+$(STAMP): $(METADATA) $(CORE)
+	@if [ -n "$(filter $(METADATA),$?)" ] || [ ! -x $(BIN)/python ]; then $(MAKE) --no-print-directory install; \
+	 else echo "compiling the C++ core"; $(BIN)/python setup.py -q build_ext --inplace; fi
+	@touch $@
+
+# Bytecode is left to first use (--no-compile): only a small part of what is installed is ever imported.
+# torch comes first and by its pin, from TORCH_INDEX if there is one: that index alone, as PyTorch's page says, so that
+# no other index can answer for torch, and only here, so that it answers for nothing else.
+.PHONY: install
+install:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and "kgwalk needs Python 3.10 or newer: make setup PYTHON=...")'
+	@[ -x $(BIN)/python ] || { echo "making $(VENV)"; $(PYTHON) -m venv $(VENV); }
+	@$(PIP) install --no-compile "pip>=25.1"
+	@echo "installing torch"
+	@$(PIP) install --no-compile -c constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	@echo "installing kgwalk and its tools, compiling the C++ core"
+	@$(PIP) install --no-compile -c constraints.txt -e ".[agents,sb3]" --group dev
+
+quickstart: setup  ## train a walker on the embedded Family graph and show its paths
+	$(BIN)/kgwalk quickstart
+
+# --- checks ---
+
+test: test-cpp test-python  ## all tests: C++ core, then Python
+
+test-python: setup
+	$(BIN)/python -m pytest $(PYTEST_ARGS)
+
+test-cpp: setup
+	$(MAKE) --no-print-directory -C csrc test
+
+test-packaging: setup  ## build wheel and sdist, install them in bare venvs without torch, import
+	$(BIN)/python -m tests.project.packaging
+
+lint: setup  ## everything static: ruff, mypy, stubs, spelling, clang-format
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m mypy.stubtest kgwalk._core
+	$(BIN)/codespell
+	$(BIN)/python -m benchmarks.report --check
+	$(BIN)/clang-format --dry-run -Werror $(CPP)
+
+tidy: setup  ## clang-tidy over the C++ core
+	$(BIN)/clang-tidy --quiet $(wildcard csrc/core/*.cpp) -- -std=c++17 -Icsrc
+
+format: setup  ## rewrite Python and C++ in the house format
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+	$(BIN)/clang-format -i $(CPP)
+
+sanitize: setup  ## C++ tests under ASan + UBSan and under TSan
+	$(MAKE) --no-print-directory -C csrc sanitize
+
+fuzz: setup  ## mutated files through every reader under ASan + UBSan
+	$(MAKE) --no-print-directory -C csrc fuzz FUZZ_INPUTS=$(FUZZ_INPUTS)
+
+# --- figures and pages ---
+
+bench: setup  ## speed benchmarks, printed and saved under benchmarks/results
+	$(BIN)/python -m benchmarks.speed --save
+	$(BIN)/python -m benchmarks.report
+
+report: setup  ## BENCHMARKS.md and the README's results from benchmarks/results
+	$(BIN)/python -m benchmarks.report
+
+docs: setup  ## build the site into site/
+	$(PIP) install --no-compile -c constraints.txt --group docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/python -m mkdocs build --strict
+
+clean:  ## remove what was built, but not .venv
+	rm -rf build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	find kgwalk agents benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	-$(MAKE) --no-print-directory -C csrc clean

@@ -1,0 +1,84 @@
+#include "core/mapped_file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <atomic>
+#include <cerrno>
+#include <utility>
+
+#include "core/errors.h"
+
+namespace kgwalk {
+namespace {
+
+/// Closes a file descriptor at the end of a scope.
+struct Descriptor {
+  int file;
+  ~Descriptor() {
+    if (file >= 0) close(file);
+  }
+};
+
+}  // namespace
+
+MappedFile::MappedFile(const std::string& path) {
+  const Descriptor d{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
+  if (d.file < 0) throw IoError(errno, path);
+  struct stat info{};
+  if (fstat(d.file, &info) != 0) throw IoError(errno, path);
+  if (S_ISDIR(info.st_mode)) throw IoError(EISDIR, path);
+  size_ = static_cast<std::size_t>(info.st_size);
+  if (size_ == 0) return;  // nothing can be mapped
+  void* data = mmap(nullptr, size_, PROT_READ, MAP_SHARED, d.file, 0);
+  if (data == MAP_FAILED) throw IoError(errno, path);
+  data_ = static_cast<const char*>(data);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) munmap(const_cast<char*>(data_), size_);
+}
+
+WholeFile::WholeFile(std::string path, std::size_t size) : path_(std::move(path)), size_(size) {
+  static std::atomic<unsigned> counter{0};
+  temporary_ = path_ + ".tmp-" + std::to_string(getpid()) + "-" + std::to_string(counter++);
+  file_ = open(temporary_.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+  if (file_ < 0) throw IoError(errno, temporary_);
+  // Blocks are allocated now: a full disk is an error here and no SIGBUS on writing.
+  const int error = posix_fallocate(file_, 0, static_cast<off_t>(size_));
+  void* data = error == 0 ? mmap(nullptr, size_, PROT_READ | PROT_WRITE, MAP_SHARED, file_, 0) : MAP_FAILED;
+  if (data == MAP_FAILED) {
+    const int why = error != 0 ? error : errno;
+    discard();
+    throw IoError(why, temporary_);
+  }
+  data_ = static_cast<char*>(data);
+}
+
+void WholeFile::discard() {
+  if (data_ != nullptr) munmap(data_, size_);
+  if (file_ >= 0) {
+    close(file_);
+    unlink(temporary_.c_str());
+  }
+  data_ = nullptr;
+  file_ = -1;
+}
+
+WholeFile::~WholeFile() { discard(); }
+
+void WholeFile::commit() {
+  if (msync(data_, size_, MS_SYNC) != 0 || fsync(file_) != 0) throw IoError(errno, temporary_);
+  if (rename(temporary_.c_str(), path_.c_str()) != 0) throw IoError(errno, path_);
+  close(std::exchange(file_, -1));
+  // The name itself is on the disk once its folder is. Some file systems cannot sync a folder: the file is whole
+  // anyway.
+  const std::size_t slash = path_.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
+  const Descriptor d{open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
+  if (d.file >= 0) static_cast<void>(fsync(d.file));
+}
+
+}  // namespace kgwalk

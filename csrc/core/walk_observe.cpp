@@ -1,0 +1,225 @@
+// What walkers see: reading rows, and writing observations in each form.
+#include <algorithm>
+#include <cstring>
+
+#include "core/thread_pool.h"
+#include "core/walk.h"
+
+namespace kgwalk {
+namespace {
+
+constexpr std::int64_t kGrain = 4096;  // rows that pay for waking a thread
+
+}  // namespace
+
+ActionRow Walk::row_of(const Walker& w, bool filtered) const {
+  Query query = w.query;
+  if (!config_.training) query.target = -1;
+  return actions_->row(w.at, query, filtered);
+}
+
+void Walk::prefetch_offsets(EntityId e) const {
+  if (e < actions_->graph().num_entities()) __builtin_prefetch(actions_->graph().offsets().data() + e);
+}
+
+void Walk::prefetch_edges(EntityId e) const {
+  const Graph& graph = actions_->graph();
+  if (e >= graph.num_entities()) return;
+  const Edge* row = graph.edges().data() + graph.row_begin(e);
+  __builtin_prefetch(row);
+  __builtin_prefetch(row + 8);
+}
+
+void Walk::keep_closed(Walker& w, std::size_t i, const std::int32_t* slots, std::size_t n) {
+  w.num_closed = static_cast<std::int32_t>(n);
+  if (n <= 2) {
+    std::copy_n(slots, n, w.closed);
+  } else if (slots != closed_[i].data()) {
+    closed_[i].assign(slots, slots + n);
+  }
+}
+
+void Walk::restrict_to_chosen(Walker& w, std::vector<std::int32_t>& closed) const {
+  if (w.chosen == stay_) {
+    w.degree = 0;
+    closed.clear();
+    return;
+  }
+  const auto less = [](Edge e, RelationId r) { return e.relation < r; };
+  const Edge* row_end = w.edges + w.degree;
+  const Edge* first = std::lower_bound(w.edges, row_end, w.chosen, less);
+  const Edge* last = std::lower_bound(first, row_end, w.chosen + 1, less);
+  const auto skipped = static_cast<std::int32_t>(first - w.edges);
+  w.edges = first;
+  w.degree = static_cast<std::int32_t>(last - first);
+  w.lead = 0;
+  std::size_t kept = 0;
+  for (const std::int32_t slot : closed) {
+    if (slot >= skipped && slot < skipped + w.degree) closed[kept++] = slot - skipped;
+  }
+  closed.resize(kept);
+}
+
+void Walk::look(std::size_t i) {
+  Walker& w = walkers_[i];
+  w.lead = 1;
+  w.num_closed = 0;
+  if (w.status != Status::kWalking) {
+    w.edges = nullptr;
+    w.degree = 0;
+    w.count = 1;
+    return;
+  }
+  const ActionRow row = row_of(w, last_hop(w) && config_.form != Form::kIndex);
+  w.edges = row.edges.data();
+  w.degree = static_cast<std::int32_t>(row.edges.size());
+  if (!row.filtered() && !split_) {
+    keep_closed(w, i, row.hidden, static_cast<std::size_t>(row.num_hidden));
+    w.count = 1 + w.degree - w.num_closed;
+    return;
+  }
+  std::vector<std::int32_t>& closed = closed_[i];
+  row.closed(closed);
+  if (split_ && w.phase == 1) restrict_to_chosen(w, closed);
+  keep_closed(w, i, closed.data(), closed.size());
+  w.count = w.lead + w.degree - w.num_closed;
+  if (!chooses_relation(w)) return;
+  std::vector<std::int32_t>& runs = runs_[i];
+  runs.clear();
+  auto next_closed = closed.begin();
+  for (std::int32_t slot = 0; slot < w.degree; ++slot) {
+    if (next_closed != closed.end() && *next_closed == slot) {
+      ++next_closed;
+    } else if (runs.empty() || w.edges[runs.back()].relation != w.edges[slot].relation) {
+      runs.push_back(slot);
+    }
+  }
+  w.count = 1 + static_cast<std::int32_t>(runs.size());
+}
+
+void Walk::observe(std::size_t begin, std::size_t end, const ObservationOut& out) {
+  constexpr std::size_t kAhead = 8;  // walkers between the prefetch of a row and its use
+  std::int64_t ending = 0;
+  for (std::size_t i = begin; i < std::min(end, begin + kAhead); ++i) prefetch_edges(walkers_[i].at);
+  for (std::size_t i = begin; i < end; ++i) {
+    if (i + kAhead < end) prefetch_edges(walkers_[i + kAhead].at);
+    look(i);
+    const Walker& w = walkers_[i];
+    ending += w.status == Status::kWalking && last_hop(w) && (!split_ || w.phase == 1);
+    write_state(w, i, out.state, split_);
+    if (config_.form == Form::kPadded) write_padded(i, out.padded);
+    if (config_.form == Form::kIndex) write_index(i, out.index);
+  }
+  num_ending_.fetch_add(ending, std::memory_order_relaxed);
+}
+
+void Walk::write_state(const Walker& w, std::size_t i, const StateOut& out, bool split) {
+  out.source[i] = w.query.source;
+  out.relation[i] = w.query.relation;
+  out.entity[i] = w.at;
+  out.step[i] = w.hop;
+  out.last_relation[i] = w.last;
+  if (split) out.phase[i] = w.phase;
+}
+
+std::int32_t Walk::emit(std::size_t i, std::int32_t* relations, std::int32_t* entities) const {
+  const Walker& w = walkers_[i];
+  std::int32_t n = 0;
+  if (w.lead) {
+    relations[0] = stay_;
+    entities[0] = w.at;
+    n = 1;
+  }
+  if (chooses_relation(w)) {
+    for (const std::int32_t slot : runs_[i]) {
+      relations[n] = w.edges[slot].relation;
+      entities[n++] = w.at;
+    }
+    return n;
+  }
+  const std::int32_t* closed = closed_slots(w, i);
+  std::int32_t slot = 0;
+  for (std::int32_t k = 0; k <= w.num_closed; ++k) {
+    const std::int32_t stop = k < w.num_closed ? closed[k] : w.degree;
+    const Edge* from = w.edges + slot;
+    const std::int32_t length = stop - slot;
+    for (std::int32_t j = 0; j < length; ++j) {
+      relations[n + j] = from[j].relation;
+      entities[n + j] = from[j].tail;
+    }
+    n += length;
+    slot = stop + 1;
+  }
+  return n;
+}
+
+void Walk::write_padded(std::size_t i, const PaddedOut& out) const {
+  const auto width = static_cast<std::size_t>(num_actions_);
+  std::int32_t* relations = out.relations + i * width;
+  std::int32_t* entities = out.entities + i * width;
+  std::int8_t* mask = out.mask + i * width;
+  const auto n = static_cast<std::size_t>(emit(i, relations, entities));
+  const std::size_t dirty = out.filled ? std::max(static_cast<std::size_t>(out.filled[i]), n) : width;
+  std::memcpy(relations + n, padding_.data(), (dirty - n) * sizeof(std::int32_t));
+  std::memset(entities + n, 0, (dirty - n) * sizeof(std::int32_t));
+  std::memset(mask, 1, n);
+  std::memset(mask + n, 0, dirty - n);
+  if (out.filled) out.filled[i] = static_cast<std::int32_t>(n);
+}
+
+void Walk::write_index(std::size_t i, const IndexOut& out) const {
+  const Walker& w = walkers_[i];
+  out.row[i] = w.degree == 0 ? 0 : actions_->expand().row_begin(w.at);
+  out.degree[i] = w.degree;
+  out.hidden[2 * i] = w.num_closed > 0 ? w.closed[0] : -1;
+  out.hidden[2 * i + 1] = w.num_closed > 1 ? w.closed[1] : -1;
+}
+
+std::int64_t Walk::num_candidates() const {
+  std::int64_t total = 0;
+  for (const Walker& w : walkers_) total += w.count;
+  return total;
+}
+
+void Walk::write_ragged(std::int64_t* offsets, std::int32_t* relations, std::int32_t* entities) const {
+  offsets[0] = 0;
+  for (std::size_t i = 0; i < size(); ++i) offsets[i + 1] = offsets[i] + walkers_[i].count;
+  parallel_for(static_cast<std::int64_t>(size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      emit(i, relations + offsets[i], entities + offsets[i]);
+    }
+  });
+}
+
+void Walk::write_final(const StepOut& did, const PaddedOut& padded, const IndexOut& index) const {
+  const std::size_t n = size(), width = static_cast<std::size_t>(num_actions_);
+  if (config_.form == Form::kIndex) {
+    std::fill_n(index.row, n, 0);
+    std::fill_n(index.degree, n, 0);
+    std::fill_n(index.hidden, 2 * n, -1);
+    return;
+  }
+  std::fill_n(padded.relations, n * width, stay_);
+  std::memset(padded.entities, 0, n * width * sizeof(std::int32_t));
+  std::memset(padded.mask, 0, n * width);
+  for (std::size_t i = 0; i < n; ++i) {
+    if (!did.terminated[i]) continue;
+    padded.entities[i * width] = did.final_state.entity[i];
+    padded.mask[i * width] = 1;
+  }
+}
+
+void Walk::write_mask(bool* mask) const {
+  const auto width = static_cast<std::size_t>(num_actions_);
+  std::memset(mask, 0, size() * width);
+  for (std::size_t i = 0; i < size(); ++i) {
+    const Walker& w = walkers_[i];
+    bool* row = mask + i * width;
+    std::fill_n(row, w.count, true);
+    if (!asks(w)) continue;
+    const ActionRow actions = row_of(w, true);
+    for (std::int32_t a = 1; a < w.count; ++a) row[a] = actions.legal(static_cast<std::size_t>(slot_of(w, i, a)));
+  }
+}
+
+}  // namespace kgwalk

@@ -1,0 +1,148 @@
+#include "fuzz/targets.h"
+
+#include <memory>
+#include <stdexcept>
+
+#include "core/actions.h"
+#include "core/errors.h"
+#include "core/graph_file.h"
+#include "core/reader.h"
+
+namespace kgwalk {
+namespace {
+
+void require(bool promise, const char* what) {
+  if (!promise) throw std::logic_error(what);
+}
+
+bool read_triples(const std::string& input, const TripleFormat& format) {
+  TripleReader reader;
+  reader.add("a\tr\tb\n", "before");
+  try {
+    const std::vector<Triple> triples = reader.add(input, "input", format);
+    const Names entities = reader.entities(), relations = reader.relations();
+    entities.check();
+    relations.check();
+    require(!triples.empty(), "an accepted file has a triple");
+    for (const Triple& t : triples) {
+      require(!entities[t.head].empty() && !relations[t.relation].empty() && !entities[t.tail].empty(), "empty name");
+    }
+    Graph::from_triples(triples, entities.size(), relations.size()).check();
+    return true;
+  } catch (const FormatError&) {
+    require(reader.entities().size() == 2 && reader.relations().size() == 1, "a refused file leaves names behind");
+    return false;
+  }
+}
+
+bool read_tsv(const std::string& input) { return read_triples(input, {}); }
+bool read_csv(const std::string& input) { return read_triples(input, {',', {1, 0, 2}, 0, true}); }
+
+/// Calls `use`; contents that are only checked on use may end it with std::out_of_range.
+template <class F>
+bool survives(const F& use) {
+  try {
+    use();
+    return true;
+  } catch (const std::out_of_range&) {
+    return false;
+  }
+}
+
+/// Touches every part of a file that was opened; false if some part was found corrupt on use.
+bool use_everything(const GraphFile& f) {
+  const Graph& g = f.graph;
+  bool whole = survives([&] { g.check(); });
+  whole &= survives([&] { static_cast<void>(g.pagerank(0.85, 1)); });
+  for (EntityId e = 0; e < g.num_entities(); ++e) {
+    whole &= survives([&] {
+      for (const Edge& edge : g.slice(e)) {
+        g.check_entity(edge.tail);
+        require(g.find(e, edge.relation, edge.tail) >= -1, "find");
+      }
+      static_cast<void>(g.type_of(e));
+    });
+  }
+  whole &= g.num_relations() == 0 || survives([&] {
+             const ActionSets actions(Expand(g, nullptr, 1), {});
+             for (EntityId e = 0; e < g.num_entities(); ++e) {
+               const std::int32_t first = 0;
+               const Query query{e, 0, g.num_entities() - 1};
+               actions.candidates({&e, 1}, {&first, 1}, {&query, 1}, true);
+             }
+           });
+  for (const auto* names : {&f.entities, &f.relations, &f.labels}) {
+    if (!*names) continue;
+    whole &= survives([&] { (*names)->check(); });
+    whole &= survives([&] { static_cast<void>((*names)->first_duplicate()); });
+    for (std::int32_t i = 0; i < (*names)->size(); ++i) {
+      whole &= survives([&] { static_cast<void>((*names)->find((**names)[i])); });
+    }
+  }
+  return whole;
+}
+
+/// Decodes the input from storage of its exact size, so that a read past it is seen.
+GraphFile decode(const std::string& input, Verify verify) {
+  const std::shared_ptr<char[]> bytes(new char[input.size()]);  // operator new aligns well enough
+  input.copy(bytes.get(), input.size());
+  return decode_graph(bytes, {bytes.get(), input.size()}, "input", verify);
+}
+
+bool read_graph(const std::string& input) {
+  try {
+    static_cast<void>(use_everything(decode(input, Verify::kHeader)));  // as a file too large to be read on opening
+    const GraphFile f = decode(input, Verify::kContents);
+    require(use_everything(f), "verified contents are whole");
+    std::string again(encoded_size(f), '\0');
+    encode_graph(f, {again.data(), again.size()});
+    require(fingerprint(decode(again, Verify::kContents).graph) == fingerprint(f.graph), "saved and opened again");
+    return true;
+  } catch (const FormatError&) {
+    return false;
+  }
+}
+
+/// The same with checksums made right, or nearly nothing would get past them.
+bool read_sealed_graph(const std::string& input) {
+  std::string sealed = input;
+  seal_graph({sealed.data(), sealed.size()});
+  return read_graph(sealed);
+}
+
+std::vector<std::string> graph_seeds() {
+  const std::vector<Triple> facts{{0, 0, 2}, {1, 0, 2}, {1, 1, 3}, {2, 1, 2}};
+  const Names entities({"ann", "bob", "book", "pen"}), relations({"bought", "with"}), labels({"Ann", "Bob", "", "Ann"});
+  const GraphFile untyped{Graph::from_triples(facts, 4, 2), {}, {}, {}};
+  const GraphFile typed{Graph::from_triples(facts, 4, 2, {0, 2, 4}), entities, relations, labels};
+  const GraphFile empty{Graph::from_triples({}, 1, 1), {}, {}, {}};
+  std::vector<std::string> seeds;
+  for (const GraphFile* f : {&untyped, &typed, &empty}) {
+    seeds.emplace_back(encoded_size(*f), '\0');
+    encode_graph(*f, {seeds.back().data(), seeds.back().size()});
+  }
+  return seeds;
+}
+
+}  // namespace
+
+std::vector<Target> targets() {
+  const std::string nul(1, '\0');
+  const std::vector<std::string> text{"\t", "\n",       "\r\n",     "\r",       "\"", "\"\"", ",", "\xEF\xBB\xBF",
+                                      nul,  "\xC3\xA9", "\xE2\x82", "\xED\xA0", "a",  "\xFF", " ", "\n\n"};
+  return {
+      {"triples",
+       {"a\tr\tb\nb\ts\tc\n", "\xEF\xBB\xBFx y\tr\t\xC3\xA9\r\n", "long entity name\tlong relation\tend"},
+       text,
+       &read_tsv},
+      {"csv",
+       {"r,h,t\nr,a,b\ns,b,c\n", "r,h,t\r\n\"r, s\",\"a \"\"b\"\"\",\"c\nd\"\r\n",
+        "\"r\",\"h\",\"t\"\n\"\xC3\xA9\",b,c"},
+       text,
+       &read_csv},
+      {"graph", graph_seeds(), {}, &read_graph},
+      {"sealed-graph", graph_seeds(), {}, &read_sealed_graph},
+  };
+}
+
+}  // namespace kgwalk

@@ -1,0 +1,82 @@
+#include "core/actions.h"
+#include "core/thread_pool.h"
+#include "tests/check.h"
+#include "tests/samples.h"
+
+namespace kgwalk {
+namespace {
+
+/// The moves that DESIGN allows, from the facts alone.
+std::vector<Edge> legal_moves(const Sample& s, EntityId at, const Query& q, ActionRules rules, bool last_hop) {
+  const Graph g = s.graph();
+  const std::set<Edge> source_row = s.row(q.source);
+  std::vector<Edge> moves{{g.stay(), at}};
+  for (const Edge& e : s.row(at)) {
+    const bool forward = at == q.source && e == Edge{q.relation, q.target};
+    const bool backward = at == q.target && e == Edge{g.inverse(q.relation), q.source};
+    const bool other_answer = e.tail != q.target && source_row.count({q.relation, e.tail}) == 1;
+    if (rules.hide_fact && q.target >= 0 && (forward || backward)) continue;
+    if (rules.hide_answers && last_hop && other_answer) continue;
+    moves.push_back(e);
+  }
+  return moves;
+}
+
+}  // namespace
+
+TEST(actions_are_stay_and_the_legal_edges) {
+  for (const Sample& s : samples()) {
+    for (const ActionRules rules : {ActionRules{true, true}, {true, false}, {false, true}, {false, false}}) {
+      const ActionSets actions(Expand(s.graph()), rules);
+      std::vector<Query> queries;
+      for (const Triple& f : s.facts) {
+        queries.push_back({f.head, f.relation, f.tail});
+        queries.push_back({f.tail, f.relation + s.num_relations, f.head});
+        queries.push_back({f.head, f.relation, -1});
+      }
+      std::vector<EntityId> at;
+      std::vector<std::int32_t> query_of;
+      for (std::size_t q = 0; q < queries.size(); ++q) {
+        for (EntityId e = 0; e < s.num_entities; ++e) {
+          at.push_back(e);
+          query_of.push_back(static_cast<std::int32_t>(q));
+        }
+      }
+      for (const bool last_hop : {false, true}) {
+        const Ragged out = actions.candidates(at, query_of, queries, last_hop);
+        for (std::size_t i = 0; i < at.size(); ++i) {
+          const Query& q = queries[static_cast<std::size_t>(query_of[i])];
+          std::vector<Edge> moves;
+          for (std::int64_t k = out.offsets[i]; k < out.offsets[i + 1]; ++k) {
+            moves.push_back({out.relations[static_cast<std::size_t>(k)], out.tails[static_cast<std::size_t>(k)]});
+          }
+          CHECK(moves == legal_moves(s, at[i], q, rules, last_hop));
+          CHECK_EQ(actions.row(at[i], q, last_hop).count(), moves.size());
+        }
+      }
+    }
+  }
+}
+
+TEST(actions_refuse_ids_out_of_range) {
+  for (const Sample& s : samples()) {
+    const ActionSets actions(Expand(s.graph()), {});
+    const auto ask = [&](EntityId at, std::int32_t query_of, Query q) {
+      return actions.candidates({&at, 1}, {&query_of, 1}, {&q, 1}, true);
+    };
+    const EntityId n = s.num_entities;
+    static_cast<void>(ask(0, 0, {0, 0, -1}));
+    CHECK_THROWS(std::out_of_range, "entity id", ask(n, 0, {0, 0, -1}));
+    CHECK_THROWS(std::out_of_range, "query index", ask(0, 1, {0, 0, -1}));
+    CHECK_THROWS(std::out_of_range, "query index", ask(0, -1, {0, 0, -1}));
+    CHECK_THROWS(std::out_of_range, "entity ids", ask(0, 0, {n, 0, -1}));
+    CHECK_THROWS(std::out_of_range, "entity ids", ask(0, 0, {0, 0, n}));
+    CHECK_THROWS(std::out_of_range, "entity ids", ask(0, 0, {0, 0, -2}));
+    CHECK_THROWS(std::out_of_range, "relation id", ask(0, 0, {0, -1, 0}));
+    CHECK_THROWS(std::out_of_range, "relation id", ask(0, 0, {0, 2 * s.num_relations, 0}));
+    const EntityId at = 0;
+    CHECK_THROWS(std::invalid_argument, "query indices", actions.candidates({&at, 1}, {}, {}, true));
+  }
+}
+
+}  // namespace kgwalk

@@ -1,0 +1,40 @@
+"""``kgwalk explain``."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from kgwalk.cli.console import out
+from kgwalk.cli.options import DataDir, RunFolder, Split, Threads
+from kgwalk.cli.runs import load_run
+
+
+def explain(
+    run: RunFolder,
+    source: Annotated[str, typer.Argument(metavar="SOURCE", help="An entity: its name in the files, or its label.")],
+    relation: Annotated[
+        str, typer.Argument(metavar="RELATION", help="A relation; ^NAME asks for the inverse of NAME.")
+    ],
+    answers: Annotated[int, typer.Option(min=1, help="How many answers.")] = 5,
+    paths: Annotated[int, typer.Option(min=0, help="How many paths for each.")] = 3,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    split: Split = "test",
+    data_dir: DataDir = None,
+    threads: Threads = None,
+) -> None:
+    """Ask one query and show the answers with the paths that lead there.
+
+    For example `kgwalk explain runs/family-reinforce-seed0 "Percy Penn" uncle`. Numbers are the probabilities of paths.
+    Arrows point from head to tail: a step `<--uncle--` was walked against the relation's direction.
+    """
+    from kgwalk.explain import explain as explained
+
+    agent, dataset = load_run(run, data_dir, threads)
+    explanation = explained(agent, dataset, source, relation, answers=answers, paths=paths, split=split)
+    if as_json:
+        typer.echo(json.dumps(explanation.to_json(), indent=2, ensure_ascii=False))
+    else:
+        out.print(str(explanation), markup=False, soft_wrap=True)

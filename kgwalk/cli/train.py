@@ -1,0 +1,95 @@
+"""``kgwalk train``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.table import Table
+
+from kgwalk.cli.console import err, out
+from kgwalk.cli.options import DataDir, Threads
+from kgwalk.cli.runs import Run, clear, import_agents, is_run, load_dataset, use_threads
+from kgwalk.cli.settings import apply_settings, fields_of
+
+
+def train(
+    dataset: Annotated[
+        str,
+        typer.Argument(metavar="DATASET", help="Id (KGWalk-WN18RR, or just WN18RR), or the folder of one's own data."),
+    ],
+    agent: Annotated[str, typer.Option(help="Which agent to train.")] = "reinforce",
+    seed: Annotated[int, typer.Option(help="Seed: the same seed and threads give the same metrics.")] = 0,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Change a field of the agent's configuration; can be repeated."
+        ),
+    ] = None,
+    show_config: Annotated[bool, typer.Option("--show-config", help="Print the configuration and end.")] = False,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of this run.")] = False,
+    restart: Annotated[bool, typer.Option("--restart", help="Delete this run if it is there, and begin anew.")] = False,
+    folder: Annotated[
+        Path | None, typer.Option(help="Folder of the run.", show_default="runs/DATASET-AGENT-seedSEED")
+    ] = None,
+    data_dir: DataDir = None,
+    threads: Threads = None,
+) -> None:
+    """Train an agent on a dataset.
+
+    No other flag is needed: each agent has a configuration for each dataset. The run goes to
+    `runs/wn18rr-reinforce-seed0`, say: checkpoints, curves for TensorBoard and, in the end, the agent that was best on
+    the valid split. A run that was broken off goes on with `--resume` and ends as if it had not been.
+    """
+    if resume and restart:
+        raise ValueError("--resume goes on and --restart begins anew: give one of them")
+    agent_class = import_agents().get(agent)
+    data = load_dataset(dataset, data_dir)
+    folder = folder or default_folder(data.card.folder or data.name, agent, seed)
+    settings = tuple(set_ or ())
+    if resume and is_run(folder):
+        begun = Run.load(folder)
+        if (begun.agent, begun.seed) != (agent, seed):
+            raise ValueError(f"{folder} is a run of {begun.agent} with seed {begun.seed}: give these to resume it")
+        settings, threads = settings or begun.settings, threads or begun.threads
+    config = apply_settings(agent_class.config_for(data.name), settings)
+    if show_config:
+        out.print(config_table(config))
+        return
+    if restart:
+        clear(folder)
+    if is_run(folder) and not resume:
+        raise FileExistsError(f"{folder} holds a run already: --resume goes on with it, --restart begins anew")
+
+    own_data = Path(dataset).is_dir()
+    run = Run(
+        dataset=str(Path(dataset).resolve()) if own_data else data.name,
+        data_dir=str(data_dir.resolve()) if data_dir else None,
+        agent=agent,
+        seed=seed,
+        settings=settings,
+        threads=use_threads(threads),
+    )
+    run.save(folder)
+    err.print(f"training {agent} on {data.name} ({data.graph.num_facts:,} facts) with {run.threads} threads")
+    started = time.monotonic()
+    agent_class.fit(data, config, folder, resume=resume, seed=seed)
+    err.print(f"trained in {time.monotonic() - started:.0f} s. Now: kgwalk evaluate {folder}", soft_wrap=True)
+
+
+def default_folder(dataset: str, agent: str, seed: int) -> Path:
+    """Where a run goes unless told otherwise."""
+    return Path("runs") / f"{dataset.lower()}-{agent}-seed{seed}"
+
+
+def config_table(config: object) -> Table:
+    """Names and values that ``--set`` can change."""
+    table = Table(title=type(config).__name__, title_justify="left")
+    table.add_column("--set")
+    table.add_column("value")
+    for name, value in fields_of(config):
+        shown = ",".join(map(str, value)) if isinstance(value, (tuple, list)) else str(value)
+        table.add_row(name, shown)
+    return table

@@ -1,0 +1,85 @@
+"""Terminal rewards: named terms, chosen by JSON-able arguments and summed with their weights.
+
+A term is called once for all walks that a step of a vector environment ended.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kgwalk.data.dataset import Dataset
+from kgwalk.protocols import FinishedWalks, Ids, RewardTerm
+
+RewardFactory = Callable[[Dataset, Any], RewardTerm]
+"""Makes a term for a dataset; the second argument is the environment's keyword of the term's name, or None."""
+
+_factories: dict[str, RewardFactory] = {}
+
+
+class WeightedTerm(NamedTuple):
+    """A term and what it counts."""
+
+    weight: float
+    term: RewardTerm
+
+
+class Hit:
+    """1 where the walk ended at its query's own target, else 0."""
+
+    name = "hit"
+
+    def __call__(self, walks: FinishedWalks, queries: Ids) -> NDArray[np.float64]:
+        """Reward of each finished walk, (k,)."""
+        return walks.hit.astype(np.float64)
+
+
+def register_reward(name: str, factory: RewardFactory) -> None:
+    """Make a term available as ``reward={name: weight}``.
+
+    Args:
+        name: key in the ``reward`` argument of the environments; also the keyword for the term's own options.
+        factory: called as ``factory(dataset, option)`` when an environment is made.
+
+    Raises:
+        ValueError: the name is taken.
+    """
+    if name in _factories:
+        raise ValueError(f"a reward term named {name!r} is already registered")
+    _factories[name] = factory
+
+
+def make_rewards(
+    reward: Mapping[str, float] | None, options: Mapping[str, Any], dataset: Dataset
+) -> tuple[float, list[WeightedTerm]]:
+    """Turn the environments' ``reward`` argument into the weight of a hit, paid in C++, and the other terms.
+
+    Args:
+        reward: weight by term name; None is ``{"hit": 1.0}``.
+        options: term options by term name.
+        dataset: what the terms are made for.
+
+    Raises:
+        ValueError: an unknown term, a weight that is not finite, or no term at all.
+        TypeError: an option of a term that is not asked for.
+    """
+    weights = {"hit": 1.0} if reward is None else dict(reward)
+    if not weights:
+        raise ValueError("reward: expected at least one term, got none")
+    for name, weight in weights.items():
+        if name not in _factories:
+            raise ValueError(f"reward: unknown term {name!r}; registered are {', '.join(sorted(_factories))}")
+        if not np.isfinite(weight):
+            raise ValueError(f"reward: the weight of {name!r} must be finite, got {weight}")
+    for name in options:
+        if name not in weights:
+            raise TypeError(f"unexpected argument {name!r}: it is neither an environment's nor that of a reward term")
+    hit = float(weights.pop("hit", 0.0))
+    terms = [WeightedTerm(float(w), _factories[name](dataset, options.get(name))) for name, w in weights.items()]
+    return hit, terms
+
+
+register_reward("hit", lambda dataset, option: Hit())

@@ -1,0 +1,129 @@
+"""What a walk is about: a graph, queries, and what may be seen of it. Shared by the single and vector environments."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Literal, get_args
+
+from kgwalk import _core, data
+from kgwalk.data.dataset import Dataset, Directions
+from kgwalk.protocols import Ids
+
+Decision = Literal["edge", "split"]
+Candidates = Literal["padded", "ragged", "index"]
+QueryOrder = Literal["random", "sequential"]
+
+
+def check_choice(name: str, value: object, choices: object) -> None:
+    """Raise ValueError unless ``value`` is one of the words of a Literal type."""
+    words = get_args(choices)
+    if value not in words:
+        raise ValueError(f"{name}: expected one of {', '.join(map(repr, words))}, got {value!r}")
+
+
+def _load(name: str, data_dir: str | Path | None) -> Dataset:
+    if data_dir is not None:
+        return data.load(name, data_dir)
+    return _load_benchmark(name, os.environ.get("KGWALK_DATA"))
+
+
+@lru_cache(maxsize=16)
+def _load_benchmark(name: str, root: str | None) -> Dataset:
+    """A process that makes many environments holds one graph. ``root`` only tells loads under two roots apart."""
+    return data.load(name)
+
+
+@dataclass(frozen=True)
+class Task:
+    """Queries over one graph, and the rules of the walk.
+
+    Attributes:
+        dataset: where the queries come from.
+        split: name of the query split.
+        queries: (n, 3) int32: source, relation, target.
+        actions: which moves are legal.
+        horizon: hops of a walk.
+        training: whether targets take part in what is legal (their own fact hidden); otherwise they only pay.
+    """
+
+    dataset: Dataset
+    split: str
+    queries: Ids
+    actions: _core.ActionSets
+    horizon: int
+    training: bool
+
+    @classmethod
+    def make(
+        cls,
+        dataset: str | Dataset,
+        *,
+        data_dir: str | Path | None,
+        split: str,
+        directions: Directions,
+        horizon: int | None,
+        max_out_degree: int | None,
+        hide_answers: bool,
+    ) -> Task:
+        """Load the dataset if it is named, and check the arguments.
+
+        Raises:
+            ValueError: an argument outside its choices, or no queries in the split.
+            KeyError: the dataset has no such split.
+        """
+        check_choice("directions", directions, Directions)
+        if isinstance(dataset, str):
+            dataset = _load(dataset, data_dir)
+        elif data_dir is not None:
+            raise ValueError("data_dir goes with the name of a dataset, not with a loaded one")
+        if max_out_degree is None:
+            max_out_degree = dataset.card.max_out_degree
+        training = split == "train"
+        expand = _core.Expand(dataset.graph_for(split), max_out_degree=max_out_degree)
+        actions = _core.ActionSets(expand, hide_fact=training, hide_answers=hide_answers)
+        queries = dataset.queries(split, directions)
+        if len(queries) == 0:
+            raise ValueError(f"split {split!r} of {dataset.name} has no queries")
+        return cls(dataset, split, queries, actions, dataset.card.horizon if horizon is None else horizon, training)
+
+    @property
+    def num_entities(self) -> int:
+        """Entities of the graph."""
+        return self.actions.graph.num_entities
+
+    @property
+    def stay(self) -> int:
+        """Relation id of STAY, ``2R``."""
+        return self.actions.graph.stay
+
+    def walk(
+        self,
+        *,
+        num_envs: int = 1,
+        decision: Decision,
+        candidates: Candidates,
+        autoreset: str,
+        query_order: QueryOrder,
+        hit_reward: float,
+        batched: bool,
+    ) -> _core.Walk:
+        """Walkers over this task, in C++."""
+        check_choice("query_order", query_order, QueryOrder)
+        check_choice("decision", decision, Decision)
+        check_choice("candidates", candidates, Candidates)
+        return _core.Walk(
+            self.actions,
+            self.queries,
+            num_envs=num_envs,
+            horizon=self.horizon,
+            decision=decision,
+            candidates=candidates,
+            autoreset=autoreset,
+            training=self.training,
+            in_order=query_order == "sequential",
+            hit_reward=hit_reward,
+            batched=batched,
+        )
