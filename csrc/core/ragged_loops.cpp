@@ -1,6 +1,7 @@
 #include "core/ragged_loops.h"
 
-#include <initializer_list>
+#include <atomic>
+#include <stdexcept>
 
 #if defined(__x86_64__) && defined(__clang__)
 #define KGWALK_PUSH_AVX2 _Pragma("clang attribute push(__attribute__((target(\"avx2\"))), apply_to = function)")
@@ -45,19 +46,32 @@ KGWALK_POP
 namespace kgwalk {
 namespace {
 
-const RaggedLoops& choose() {
-#ifdef KGWALK_POP
-  if (__builtin_cpu_supports("avx512f")) return avx512::kLoops;
-  if (__builtin_cpu_supports("avx2")) return avx2::kLoops;
-#endif
-  return baseline::kLoops;
-}
+std::atomic<const RaggedLoops*> chosen{nullptr};
 
 }  // namespace
 
+std::vector<const RaggedLoops*> available_ragged_loops() {
+  std::vector<const RaggedLoops*> loops{&baseline::kLoops};
+#ifdef KGWALK_POP
+  if (__builtin_cpu_supports("avx2")) loops.push_back(&avx2::kLoops);
+  if (__builtin_cpu_supports("avx512f")) loops.push_back(&avx512::kLoops);
+#endif
+  return loops;
+}
+
 const RaggedLoops& ragged_loops() {
-  static const RaggedLoops& chosen = choose();
-  return chosen;
+  const RaggedLoops* loops = chosen.load(std::memory_order_relaxed);
+  if (loops == nullptr) chosen.store(loops = available_ragged_loops().back(), std::memory_order_relaxed);
+  return *loops;
+}
+
+void use_ragged_loops(const std::string& name) {
+  for (const RaggedLoops* loops : available_ragged_loops()) {
+    if (loops->name != name) continue;
+    chosen = loops;
+    return;
+  }
+  throw std::invalid_argument("no ragged loops for " + name + " on this CPU");
 }
 
 }  // namespace kgwalk

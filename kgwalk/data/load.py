@@ -10,9 +10,9 @@ import pooch  # type: ignore[import-untyped]
 
 from kgwalk._core import FormatError, TripleReader
 from kgwalk.data.assemble import assemble
+from kgwalk.data.card_json import CARD_FILE, read_card
 from kgwalk.data.cards import Card
 from kgwalk.data.catalog import find_card
-from kgwalk.data.custom import CARD_FILE, read_card
 from kgwalk.data.dataset import Dataset
 from kgwalk.data.family import family
 from kgwalk.data.files import MissingDataError, locate, missing, read_bytes

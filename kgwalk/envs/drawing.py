@@ -6,6 +6,7 @@ Importing this module imports matplotlib and networkx.
 from __future__ import annotations
 
 import textwrap
+from collections import Counter
 from typing import NamedTuple, TypeVar
 
 import networkx as nx  # type: ignore[import-untyped, unused-ignore]
@@ -44,22 +45,23 @@ def as_picture(view: WalkView) -> NDArray[np.uint8]:
     canvas = FigureCanvasAgg(figure)
     axes = figure.add_axes((0.02, 0.02, 0.96, 0.84))
     axes.set_axis_off()
+    axes.set_xlim(-0.62, view.horizon + 0.8)
+    axes.set_ylim(-1.12, 1.12)
+    axes.set_autoscale_on(False)
     spots: dict[int, tuple[float, float]] = {}
-    for step, entity in enumerate(view.entities.tolist()):
-        spots.setdefault(entity, (float(step), 0.0))
+    for entity in view.entities.tolist():
+        spots.setdefault(entity, (float(len(spots)), 0.0))
     here = int(view.entities[-1])
     taken = set(spots)
     for entity, (x, _) in spots.items():
         if entity != here or view.hit is not None:
             _draw_fan(axes, view, entity, x, taken)
     if view.hit is None:
-        _draw_column(axes, view, spots[here][0])
+        _draw_column(axes, view, spots[here][0], len(spots) - 0.14)
     _draw_path(axes, view, spots)
     _write_title(figure, view)
-    axes.set_xlim(-0.62, view.horizon + 0.8)
-    axes.set_ylim(-1.12, 1.12)
-    canvas.draw()
-    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()
+    canvas.draw()  # type: ignore[no-untyped-call, unused-ignore]
+    return np.asarray(canvas.buffer_rgba())[:, :, :3].copy()  # type: ignore[no-untyped-call, unused-ignore]
 
 
 def _draw_fan(axes: Axes, view: WalkView, anchor: int, x: float, taken: set[int]) -> None:
@@ -79,26 +81,20 @@ def _draw_fan(axes: Axes, view: WalkView, anchor: int, x: float, taken: set[int]
         axes.text(to_x, to_y + 0.05 * side, label, ha="center", va=vertical, fontsize=6.8, color=GREY, linespacing=1.05)
 
 
-def _draw_column(axes: Axes, view: WalkView, x: float) -> None:
+def _draw_column(axes: Axes, view: WalkView, start: float, x: float) -> None:
     """The moves open now, STAY apart, with the relation on top of the entity it leads to."""
     data = view.task.dataset
     moves = _spread(view.moves[1:], MAX_COLUMN)
     heights = np.linspace(0.96, -0.96, len(moves)) if len(moves) > 1 else np.zeros(len(moves))
     for (relation, entity), y in zip(moves, heights.tolist(), strict=True):
-        axes.annotate(
-            "",
-            (x + 0.86, y),
-            (x, 0),
-            arrowprops={"arrowstyle": "-", "color": OPEN, "linewidth": 1.2, "alpha": 0.5},
-            zorder=1,
-        )
-        axes.scatter([x + 0.86], [y], s=46, color=OPEN, zorder=2, edgecolors="white", linewidths=0.8)
+        axes.plot([start, x], [0, y], color=OPEN, linewidth=1.2, alpha=0.5, zorder=1)
+        axes.scatter([x], [y], s=46, color=OPEN, zorder=2, edgecolors="white", linewidths=0.8)
         name = _short(_relation(view, relation), 30, 1)
-        axes.text(x + 0.92, y + 0.012, name, va="bottom", fontsize=6.8, color=OPEN)
-        axes.text(x + 0.92, y + 0.008, _short(data.label(entity), 30, 1), va="top", fontsize=8, color=INK)
+        axes.text(x + 0.06, y + 0.012, name, va="bottom", fontsize=6.8, color=OPEN)
+        axes.text(x + 0.06, y + 0.008, _short(data.label(entity), 30, 1), va="top", fontsize=8, color=INK)
     hidden = len(view.moves) - 1 - len(moves)
     if hidden > 0:
-        axes.text(x + 0.92, -1.11, f"and {hidden} more", va="bottom", fontsize=7.5, color=GREY, style="italic")
+        axes.text(x + 0.06, -1.11, f"and {hidden} more", va="bottom", fontsize=7.5, color=GREY, style="italic")
 
 
 def _draw_path(axes: Axes, view: WalkView, spots: dict[int, tuple[float, float]]) -> None:
@@ -108,6 +104,9 @@ def _draw_path(axes: Axes, view: WalkView, spots: dict[int, tuple[float, float]]
     graph.add_nodes_from(spots)
     visited = view.entities.tolist()
     hops = [Hop(*hop) for hop in zip(visited, view.relations.tolist(), visited[1:], strict=False) if hop[1] != stay]
+    # Arcs are laid out on paper, where the units of the two axes differ.
+    (left, low), (right, high) = axes.transData.transform([(0, 0), (1, 1)])
+    unit_x, unit_y = float(right - left), float(high - low)
     for number, hop in enumerate(hops):
         (start, _), (end, _) = spots[hop.start], spots[hop.end]
         # Straight to the next spot; over others, or back, it must bend.
@@ -123,23 +122,19 @@ def _draw_path(axes: Axes, view: WalkView, spots: dict[int, tuple[float, float]]
             node_size=520,
             connectionstyle=f"arc3,rad={bend}",
         )
-        lift = 0.5 * bend * (start - end) * _aspect(axes)
+        lift = 0.5 * bend * (start - end) * unit_x / unit_y
         name = _short(_relation(view, hop.relation), 20, 2)
         _write(axes, (start + end) / 2, lift + 0.035, name, PATH, size=8, vertical="bottom")
     colors = [OUTCOME[view.hit] if entity == here else PATH for entity in graph]
     nx.draw_networkx_nodes(graph, spots, ax=axes, node_size=420, node_color=colors, edgecolors="white", linewidths=1.6)
     for entity, (x, _) in spots.items():
         _write(axes, x, -0.095, _short(data.label(entity), 18, 3), INK, size=9.5, vertical="top", weight="bold")
-    waits = view.relations.tolist().count(stay)
-    if waits:
-        note = "waited once" if waits == 1 else f"waited {waits} times"
-        _write(axes, spots[here][0], 0.1, note, GREY, size=7.5, vertical="bottom")
-
-
-def _aspect(axes: Axes) -> float:
-    """How much higher than wide a unit of data is drawn, inverted: arcs are laid out in pixels."""
-    width, height = axes.figure.get_size_inches()  # type: ignore[union-attr]
-    return float((width * 0.96 / 4.42) / (height * 0.84 / 2.24))
+    waits = Counter(
+        start for start, relation in zip(visited, view.relations.tolist(), strict=False) if relation == stay
+    )
+    for entity, times in waits.items():
+        note = "waited once" if times == 1 else f"waited {times} times"
+        _write(axes, spots[entity][0], 0.1, note, GREY, size=7.5, vertical="bottom")
 
 
 def _write(

@@ -10,6 +10,7 @@ import gymnasium as gym
 import numpy as np
 from gymnasium import spaces
 from gymnasium.error import ResetNeeded
+from gymnasium.utils import EzPickle
 from numpy.typing import NDArray
 
 from kgwalk import _core
@@ -25,7 +26,7 @@ Observation = dict[str, Any]
 _KEY_BITS = 2**64 - 1
 
 
-class KGWalkEnv(gym.Env[Observation, np.int64]):
+class KGWalkEnv(gym.Env[Observation, np.int64], EzPickle):
     """A walk over a knowledge graph in search of the answer to a query.
 
     ## Description
@@ -114,6 +115,21 @@ class KGWalkEnv(gym.Env[Observation, np.int64]):
         render_mode: str | None = None,
         **reward_options: Any,
     ) -> None:
+        EzPickle.__init__(
+            self,
+            dataset,
+            data_dir=data_dir,
+            split=split,
+            directions=directions,
+            horizon=horizon,
+            max_out_degree=max_out_degree,
+            decision=decision,
+            reward=reward,
+            query_order=query_order,
+            hide_answers=hide_answers,
+            render_mode=render_mode,
+            **reward_options,
+        )
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(
                 f"render_mode: expected one of {self.metadata['render_modes']} or None, got {render_mode!r}"

@@ -30,7 +30,7 @@ def _load(name: str, data_dir: str | Path | None) -> Dataset:
     return _load_benchmark(name, os.environ.get("KGWALK_DATA"))
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=16)
 def _load_benchmark(name: str, root: str | None) -> Dataset:
     """A process that makes many environments holds one graph. ``root`` only tells loads under two roots apart."""
     return data.load(name)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from gymnasium import logger, spaces
 from gymnasium.error import ResetNeeded
+from gymnasium.utils import EzPickle
 from gymnasium.vector import AutoresetMode, VectorEnv
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
@@ -28,7 +29,7 @@ BoolArray = NDArray[np.bool_]
 Rewards = NDArray[np.float64]
 
 
-class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
+class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], EzPickle):
     """``num_envs`` walks over one knowledge graph. The task, its rewards and its rules are ``KGWalkEnv``'s.
 
     ## Description
@@ -117,6 +118,24 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]]):
         render_mode: str | None = None,
         **reward_options: Any,
     ) -> None:
+        EzPickle.__init__(
+            self,
+            dataset,
+            num_envs,
+            candidates=candidates,
+            autoreset_mode=autoreset_mode,
+            data_dir=data_dir,
+            split=split,
+            directions=directions,
+            horizon=horizon,
+            max_out_degree=max_out_degree,
+            decision=decision,
+            reward=reward,
+            query_order=query_order,
+            hide_answers=hide_answers,
+            render_mode=render_mode,
+            **reward_options,
+        )
         if render_mode is not None and render_mode not in self.metadata["render_modes"]:
             raise ValueError(
                 f"render_mode: expected one of {self.metadata['render_modes']} or None, got {render_mode!r}"
