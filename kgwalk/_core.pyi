@@ -143,6 +143,10 @@ class ActionSets:
 
 Floats = NDArray[np.float32]
 
+def ragged_instruction_sets() -> list[str]:
+    """Those the kernels are compiled for and this CPU has, slowest first; all give the same bits."""
+
+def use_ragged_instruction_set(name: str) -> None: ...
 def ragged_segment_sum(values: Floats, offsets: Offsets) -> Floats: ...
 def ragged_repeat(rows: Floats, offsets: Offsets, size: int) -> Floats: ...
 def ragged_log_sum_exp(values: Floats, offsets: Offsets) -> Floats: ...
@@ -169,6 +173,7 @@ def ragged_entity_query_backward(
 def ragged_entity_table_backward(
     grad: Floats, offsets: Offsets, entities: Ids, entity_query: Floats, table_grad: Floats
 ) -> None: ...
+
 class ResetNeeded(RuntimeError):
     """A walk was stepped that has ended or never begun."""
 
@@ -217,6 +222,7 @@ class Walk:
         """env, query, entities, relations, hit of the walks that the last step ended."""
     def path(self, env: int = 0) -> tuple[int, Ids, Ids]:
         """Query row, entities and relations of a walk so far; before the first reset, of none."""
+
 def find_paths(
     actions: ActionSets, queries: Ids, hops: int = 3, max_paths: int = 64, max_branch: int = 256, seed: int = 0
 ) -> tuple[Ids, Ids, Ids]:

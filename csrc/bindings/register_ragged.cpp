@@ -198,6 +198,12 @@ void register_logits(py::module_& m) {
 }  // namespace
 
 void register_ragged(py::module_& m) {
+  m.def("ragged_instruction_sets", [] {
+    std::vector<std::string> names;
+    for (const RaggedLoops* loops : available_ragged_loops()) names.emplace_back(loops->name);
+    return names;
+  });
+  m.def("use_ragged_instruction_set", &use_ragged_loops, py::arg("name"));
   register_segments(m);
   register_logits(m);
 }

@@ -1,6 +1,8 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace kgwalk {
 
@@ -36,7 +38,14 @@ struct RaggedLoops {
   void (*exps)(const float* in, std::int64_t n, float* out);
 };
 
-/// The loops for this CPU, chosen at the first call.
+/// The loops that this CPU can run, slowest first.
+std::vector<const RaggedLoops*> available_ragged_loops();
+
+/// The loops in use: the fastest, unless use_ragged_loops() chose others.
 const RaggedLoops& ragged_loops();
+
+/// Uses the available loops of this name from now on, in all threads: for tests and measurements.
+/// @throws std::invalid_argument where there are none
+void use_ragged_loops(const std::string& name);
 
 }  // namespace kgwalk

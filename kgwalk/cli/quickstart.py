@@ -46,7 +46,8 @@ def quickstart(
     test = dataset.queries("test")
     out.print(
         f"[bold]1. Train[/bold] on {DATASET}: {dataset.graph.num_entities} people, {dataset.graph.num_facts:,} facts, "
-        f"{dataset.graph.num_relations} relations; {len(test)} facts are held out as test."
+        f"{dataset.graph.num_relations} relations; {len(test)} facts are held out as test.",
+        soft_wrap=True,
     )
     started = time.monotonic()
     agent = agent_class.fit(dataset, agent_class.config_for(DATASET), folder, seed=seed)
@@ -55,7 +56,9 @@ def quickstart(
     out.print("[bold]2. Evaluate[/bold] on the held-out facts.")
     out.print(evaluation.evaluate(agent, dataset, "test").table())
 
-    out.print("\n[bold]3. Explain[/bold] three of them; the numbers before the paths are their probabilities.")
+    out.print(
+        "\n[bold]3. Explain[/bold] three of them; the numbers before the paths are their probabilities.", soft_wrap=True
+    )
     show_reasons(agent, dataset, one_per_relation(test, 3))
     out.print(
         f"\nThe agent is in [bold]{folder}[/bold]. Next, on real data: [bold]kgwalk data list[/bold]", soft_wrap=True

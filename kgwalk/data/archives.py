@@ -49,12 +49,16 @@ def read_members(path: Path, wanted: Sequence[str]) -> dict[str, list[bytes]]:
     return found
 
 
+def _open(file: Path) -> IO[bytes]:
+    return file.open("rb")
+
+
 def _members(path: Path) -> Iterator[tuple[str, Opener]]:
     """Path and opener of every regular file."""
     if path.is_dir():
         for file in sorted(path.rglob("*")):
             if file.is_file() and not file.is_symlink():
-                yield file.relative_to(path).as_posix(), partial(file.open, "rb")
+                yield file.relative_to(path).as_posix(), partial(_open, file)
     elif zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
             for info in archive.infolist():

@@ -8,7 +8,7 @@ import numpy as np
 
 from kgwalk._core import Graph, TripleReader
 from kgwalk.data.cards import Card
-from kgwalk.data.dataset import Dataset, facts_of, fingerprint
+from kgwalk.data.dataset import Dataset, contains, facts_of, fingerprint
 from kgwalk.protocols import Ids
 
 
@@ -29,7 +29,7 @@ def assemble(
     sizes = (len(entities), len(relations))
     graph = Graph.from_triples(graph_facts, *sizes)
     if "valid" in splits:
-        held_out = np.array([graph.find(*map(int, row)) < 0 for row in splits["valid"]], dtype=bool)
+        held_out = ~contains(graph, splits["valid"])
         if not held_out.all():
             splits = {**splits, "valid": splits["valid"][held_out], "valid_published": splits["valid"]}
     test_graph = graph

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from kgwalk._core import Graph, Names
 from kgwalk.data.cards import Card
@@ -181,6 +182,16 @@ def facts_of(graph: Graph) -> Ids:
     heads = np.repeat(np.arange(graph.num_entities, dtype=np.int32), degrees)
     forward = graph.edges[:, 0] < graph.num_relations
     return np.column_stack([heads[forward], graph.edges[forward]])
+
+
+def contains(graph: Graph, rows: Ids) -> NDArray[np.bool_]:
+    """Which forward facts (n, 3) are edges of the graph, (n,) bool."""
+
+    def keys(triples: Ids) -> NDArray[np.int64]:
+        wide: NDArray[np.int64] = triples.astype(np.int64)
+        return (wide[:, 0] * graph.num_relations + wide[:, 1]) * graph.num_entities + wide[:, 2]
+
+    return np.isin(keys(rows), keys(facts_of(graph)))
 
 
 def fingerprint(graph: Graph, splits: Mapping[str, Ids], entities: Names, relations: Names) -> str:

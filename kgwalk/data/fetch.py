@@ -12,9 +12,10 @@ import pooch  # type: ignore[import-untyped]
 from kgwalk.data.archives import decode_ids, read_members
 from kgwalk.data.cards import Card, DataFile
 from kgwalk.data.catalog import find_card
-from kgwalk.data.files import DamagedFileError, MissingDataError, write_file
+from kgwalk.data.files import DamagedFileError, MissingDataError
 from kgwalk.data.load import cache_folder
 from kgwalk.data.verify import check_file
+from kgwalk.files import write_atomically
 
 Progress = Callable[[int, int], None]
 
@@ -99,9 +100,8 @@ def convert(name: str, archives: Sequence[str | Path], out: str | Path | None = 
         for entry in card.files
         if not entry.optional and not check_file(entry, folder).good
     }
-    folder.mkdir(parents=True, exist_ok=True)
     for file, text in contents.items():
-        write_file(folder / file, text)
+        write_atomically(folder / file, text)
     return folder
 
 

@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from kgwalk._core import FormatError, Graph, TripleReader
+from kgwalk.data.card_json import CARD_FILE, card_to_json
 from kgwalk.data.cards import Card, DataFile
-from kgwalk.data.custom import CARD_FILE, card_to_json
-from kgwalk.data.files import write_file
 from kgwalk.data.split import Shares, split_rows, unseen
 from kgwalk.data.tables import add_file
+from kgwalk.files import write_atomically
 from kgwalk.protocols import Ids
 
 Progress = Callable[[int, int], None]
@@ -135,7 +135,7 @@ def write_folder(folder: Path, contents: dict[str, bytes]) -> None:
         made = scratch / "new"
         made.mkdir()
         for file, content in contents.items():
-            write_file(made / file, content)
+            write_atomically(made / file, content)
         if folder.exists():
             folder.rename(scratch / "old")
         made.rename(folder)

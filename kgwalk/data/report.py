@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgwalk._core import Expand, Graph
-from kgwalk.data.dataset import Dataset, facts_of
+from kgwalk.data.dataset import Dataset, contains, facts_of
 from kgwalk.data.reach import hops_to_answer
 from kgwalk.protocols import Ids
 
@@ -158,7 +158,7 @@ def _split_report(dataset: Dataset, split: str, cap: int, progress: Progress | N
         duplicates=len(queries) - len(np.unique(queries, axis=0)),
         relations=len(np.unique(queries[:, 1])),
         self_loops=int((queries[:, 0] == queries[:, 2]).sum()),
-        in_graph=int(_contained(queries, facts_of(graph), graph).sum()),
+        in_graph=int(contains(graph, queries).sum()),
         unseen=int(((degree[queries[:, 0]] == 0) | (degree[queries[:, 2]] == 0)).sum()),
         within=full,
         within_capped=_within(graph, cap, queries, split, progress) if 0 < cap < degree.max() else full,
@@ -204,13 +204,3 @@ def _inverse_pairs(dataset: Dataset, facts: Ids) -> list[InversePair]:
 
 def _pair_keys(heads: Ids, tails: Ids, graph: Graph) -> NDArray[np.int64]:
     return heads.astype(np.int64) * graph.num_entities + tails
-
-
-def _contained(rows: Ids, facts: Ids, graph: Graph) -> NDArray[np.bool_]:
-    """Which rows are among the (sorted) facts."""
-
-    def keys(triples: Ids) -> NDArray[np.int64]:
-        wide: NDArray[np.int64] = triples.astype(np.int64)
-        return (wide[:, 0] * graph.num_relations + wide[:, 1]) * graph.num_entities + wide[:, 2]
-
-    return np.isin(keys(rows), keys(facts))

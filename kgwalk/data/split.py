@@ -29,7 +29,7 @@ class Shares:
             percent = [float(part) for part in text.split("/")]
         except ValueError:
             percent = []
-        if len(percent) != 3 or min(percent) < 0 or percent[0] <= 0 or abs(sum(percent) - 100) > 1e-6:
+        if len(percent) != 3 or min(percent) < 0 or percent[0] <= 0 or not abs(sum(percent) - 100) < 1e-6:
             raise ValueError(f"split {text!r}: expected train/valid/test in percent that sum to 100, such as 90/5/5")
         return cls(*(part / 100 for part in percent))
 

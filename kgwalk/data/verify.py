@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from kgwalk.data.card_json import CARD_FILE, read_card
 from kgwalk.data.cards import Card, DataFile
 from kgwalk.data.catalog import find_card
-from kgwalk.data.custom import CARD_FILE, read_card
 from kgwalk.data.files import DamagedFileError, locate, read_bytes
 from kgwalk.data.load import find_folder
 

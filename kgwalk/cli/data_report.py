@@ -1,0 +1,60 @@
+"""A dataset report as tables."""
+
+from __future__ import annotations
+
+from rich.table import Table
+
+from kgwalk.cli.console import out
+from kgwalk.data.report import DatasetReport
+
+
+def print_report(report: DatasetReport) -> None:
+    """Print the figures of a dataset."""
+    out.print(f"[bold]{report.name}[/bold]  fingerprint {report.fingerprint[:12]}")
+    facts = Table(show_header=False, box=None, pad_edge=False)
+    facts.add_column()
+    facts.add_column(overflow="fold")
+    isolated = report.entities - report.connected
+    facts.add_row("entities", f"{report.entities:,}" + (f", {isolated:,} of them without an edge" if isolated else ""))
+    facts.add_row("relations", f"{report.relations:,}")
+    facts.add_row("facts", f"{report.facts:,}; {report.duplicates:,} duplicate rows, {report.self_loops:,} self loops")
+    facts.add_row(
+        "degree", f"mean {report.degree_mean:.2f}, median {report.degree_median:g}, max {report.degree_max:,}"
+    )
+    facts.add_row("cap", _cap(report))
+    facts.add_row("inverses", _inverses(report))
+    out.print(facts)
+    out.print(_splits(report))
+
+
+def _cap(report: DatasetReport) -> str:
+    if not report.max_out_degree:
+        return "none"
+    return (
+        f"{report.max_out_degree} edges a node: {report.capped_entities:,} entities have more, "
+        f"{report.edges_lost:.1%} of the edges are hidden"
+    )
+
+
+def _inverses(report: DatasetReport, limit: int = 8) -> str:
+    pairs = [
+        f"{pair.relation} is symmetric ({pair.share:.0%})"
+        if pair.relation == pair.inverse
+        else f"{pair.relation} is undone by {pair.inverse} ({pair.share:.0%})"
+        for pair in report.inverse_pairs
+    ]
+    more = f"; and {len(pairs) - limit} more" if len(pairs) > limit else ""
+    return "; ".join(pairs[:limit]) + more if pairs else "none found"
+
+
+def _splits(report: DatasetReport) -> Table:
+    table = Table(title="splits: answers within so many hops (below, with the cap)", title_justify="left")
+    table.add_column("split", no_wrap=True)
+    for name in ("queries", "in graph", "unseen", "1", "2", "3", "4"):
+        table.add_column(name, justify="right", no_wrap=True)
+    for name, split in report.splits.items():
+        shares = [f"{share:.1%}" for share in split.within]
+        table.add_row(name, f"{split.rows:,}", f"{split.in_graph:,}", f"{split.unseen:,}", *shares)
+        if split.within_capped != split.within:
+            table.add_row("", "", "", "", *(f"{share:.1%}" for share in split.within_capped))
+    return table
