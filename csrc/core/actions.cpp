@@ -18,9 +18,14 @@ bool holds(Span<const Edge> answers, EntityId entity) {
     for (const Edge& e : answers) found |= e.tail == entity;
     return found;
   }
-  const auto it =
-      std::lower_bound(answers.begin(), answers.end(), entity, [](Edge e, EntityId wanted) { return e.tail < wanted; });
-  return it != answers.end() && it->tail == entity;
+  // A search whose steps depend on no branch: which way it goes is anyone's guess.
+  const Edge* first = answers.data();
+  for (std::size_t n = answers.size(); n > 1;) {
+    const std::size_t half = n / 2;
+    first += half * static_cast<std::size_t>(first[half - 1].tail < entity);
+    n -= half;
+  }
+  return first->tail == entity;
 }
 
 }  // namespace
@@ -62,8 +67,9 @@ void ActionRow::closed(std::vector<std::int32_t>& slots) const {
   }
   // Marking the answers costs two passes over them, and spares nearly every edge a search.
   constexpr std::uint32_t kMarks = 1u << 15;
-  thread_local std::vector<std::uint8_t> marked(kMarks);
-  const auto mark_of = [&](EntityId e) -> std::uint8_t& { return marked[static_cast<std::uint32_t>(e) % kMarks]; };
+  thread_local std::uint8_t table[kMarks];
+  std::uint8_t* const marked = table;
+  const auto mark_of = [marked](EntityId e) -> std::uint8_t& { return marked[static_cast<std::uint32_t>(e) % kMarks]; };
   for (const Edge& e : answers) mark_of(e.tail) = 1;
   collect([&](EntityId tail) { return mark_of(tail) != 0; });
   for (const Edge& e : answers) mark_of(e.tail) = 0;

@@ -8,7 +8,14 @@
 namespace kgwalk {
 namespace {
 
-constexpr std::int64_t kGrain = 4096;  // rows that pay for waking a thread
+constexpr std::size_t kPlansAhead = 16, kRowsAhead = 8;  // walkers between a request for memory and its use
+constexpr std::int64_t kGrain = 4096;                    // rows that pay for waking a thread
+
+/// Asks for the first lines of a row; the hardware guesses the rest.
+void fetch_row(const Edge* row, std::int64_t degree) {
+  constexpr std::int64_t kLine = 8, kLines = 6;
+  for (std::int64_t at = 0; at < std::min(degree, kLine * kLines); at += kLine) __builtin_prefetch(row + at);
+}
 
 /// Apart and without aliasing, so that it is vectorised.
 void copy_edges(const Edge* __restrict from, std::int32_t n, std::int32_t* __restrict relations,
@@ -45,9 +52,8 @@ void Walk::prefetch_offsets(EntityId e) const {
 void Walk::prefetch_edges(EntityId e) const {
   const Graph& graph = actions_->graph();
   if (e >= graph.num_entities()) return;
-  const Edge* row = graph.edges().data() + graph.offsets()[static_cast<std::size_t>(e)];
-  __builtin_prefetch(row);
-  __builtin_prefetch(row + 8);
+  const std::int64_t* offsets = graph.offsets().data() + e;
+  fetch_row(graph.edges().data() + offsets[0], offsets[1] - offsets[0]);
 }
 
 std::int64_t Walk::row_begin(const Walker& w) const {
@@ -125,7 +131,6 @@ void Walk::look(std::size_t i) {
 
 void Walk::observe(std::size_t begin, std::size_t end, const ObservationOut& out) {
   // Two waves run ahead of the reading: plans of new queries, which say where to stand, then the rows there.
-  constexpr std::size_t kPlansAhead = 16, kRowsAhead = 8;
   const auto stand = [&](std::size_t i) {
     if (i >= end || walkers_[i].status != Status::kDrawn) return;
     begin_walk(walkers_[i]);
@@ -221,6 +226,7 @@ void Walk::write_ragged(std::int64_t* offsets, std::int32_t* relations, std::int
   for (std::size_t i = 0; i < size(); ++i) offsets[i + 1] = offsets[i] + walkers_[i].count;
   parallel_for(static_cast<std::int64_t>(size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
+      if (i + kRowsAhead < size()) fetch_row(walkers_[i + kRowsAhead].edges, walkers_[i + kRowsAhead].degree);
       emit(i, relations + offsets[i], entities + offsets[i]);
     }
   });
