@@ -9,8 +9,32 @@
 namespace kgwalk {
 namespace {
 
-constexpr std::size_t kScanned = 16;  // answers that are scanned faster than searched
-constexpr std::size_t kSketched = 6;  // answers that leave most of a 64-bit sketch empty
+constexpr std::size_t kScanned = 16;   // answers that are scanned faster than searched
+constexpr std::size_t kSketched = 6;   // answers that leave most of a 64-bit sketch empty
+constexpr std::size_t kSearched = 16;  // answers per edge from which on searching each edge beats marking the answers
+constexpr std::uint32_t kMarks = 1u << 15;
+
+/// Slots whose tail passes the test, and hidden ones; returns how many.
+template <class Test>
+std::size_t suspects(const ActionRow& row, std::int32_t* slots, const Test& test) {
+  std::size_t n = 0;
+  const auto size = static_cast<std::int32_t>(row.edges.size());
+  for (std::int32_t slot = 0; slot < size; ++slot) {
+    slots[n] = slot;
+    n += static_cast<std::size_t>(test(row.edges[static_cast<std::size_t>(slot)].tail) | (slot == row.hidden[0]) |
+                                  (slot == row.hidden[1]));
+  }
+  return n;
+}
+
+/// @param marks  kMarks zeros, and zeros again on return
+std::size_t marked_suspects(const ActionRow& row, std::int32_t* slots, std::uint8_t* marks) {
+  const auto mark_of = [marks](EntityId e) -> std::uint8_t& { return marks[static_cast<std::uint32_t>(e) % kMarks]; };
+  for (const Edge& e : row.answers) mark_of(e.tail) = 1;
+  const std::size_t n = suspects(row, slots, [&](EntityId tail) { return mark_of(tail) != 0; });
+  for (const Edge& e : row.answers) mark_of(e.tail) = 0;
+  return n;
+}
 
 bool holds(Span<const Edge> answers, EntityId entity) {
   if (answers.size() <= kScanned) {
@@ -48,31 +72,21 @@ std::size_t ActionRow::count() const {
 void ActionRow::closed(std::vector<std::int32_t>& slots) const {
   slots.assign(hidden, hidden + num_hidden);
   if (!filtered()) return;
-  slots.clear();
-  int next_hidden = 0;
-  const auto collect = [&](const auto& may_be_answer) {
-    for (std::size_t slot = 0; slot < edges.size(); ++slot) {
-      const auto s = static_cast<std::int32_t>(slot);
-      if (next_hidden < num_hidden && s == hidden[next_hidden]) {
-        slots.push_back(s);
-        ++next_hidden;
-      } else if (may_be_answer(edges[slot].tail) && !legal(slot)) {
-        slots.push_back(s);
-      }
-    }
-  };
-  if (answers.size() <= kSketched || answers.size() > 8 * edges.size()) {
-    collect([&](EntityId tail) { return (sketch & sketch_bit(tail)) != 0; });
-    return;
+  // Suspects first, by a test without branches that may say yes too often; then the truth about those few.
+  slots.resize(edges.size());
+  std::size_t n;
+  if (answers.size() <= kSketched || answers.size() > kSearched * edges.size()) {
+    n = suspects(*this, slots.data(), [this](EntityId tail) { return (sketch & sketch_bit(tail)) != 0; });
+  } else {
+    // Marking the answers costs two passes over them, and spares nearly every edge a search.
+    thread_local std::uint8_t marks[kMarks];
+    n = marked_suspects(*this, slots.data(), marks);
   }
-  // Marking the answers costs two passes over them, and spares nearly every edge a search.
-  constexpr std::uint32_t kMarks = 1u << 15;
-  thread_local std::uint8_t table[kMarks];
-  std::uint8_t* const marked = table;
-  const auto mark_of = [marked](EntityId e) -> std::uint8_t& { return marked[static_cast<std::uint32_t>(e) % kMarks]; };
-  for (const Edge& e : answers) mark_of(e.tail) = 1;
-  collect([&](EntityId tail) { return mark_of(tail) != 0; });
-  for (const Edge& e : answers) mark_of(e.tail) = 0;
+  std::size_t kept = 0;
+  for (std::size_t k = 0; k < n; ++k) {
+    if (!legal(static_cast<std::size_t>(slots[k]))) slots[kept++] = slots[k];
+  }
+  slots.resize(kept);
 }
 
 ActionRow ActionSets::row(EntityId at, const Query& query, bool last_hop) const {
