@@ -173,6 +173,7 @@ def ragged_entity_query_backward(
 def ragged_entity_table_backward(
     grad: Floats, offsets: Offsets, entities: Ids, entity_query: Floats, table_grad: Floats
 ) -> None: ...
+
 class ResetNeeded(RuntimeError):
     """A walk was stepped that has ended or never begun."""
 
@@ -221,6 +222,7 @@ class Walk:
         """env, query, entities, relations, hit of the walks that the last step ended."""
     def path(self, env: int = 0) -> tuple[int, Ids, Ids]:
         """Query row, entities and relations of a walk so far; before the first reset, of none."""
+
 def find_paths(
     actions: ActionSets, queries: Ids, hops: int = 3, max_paths: int = 64, max_branch: int = 256, seed: int = 0
 ) -> tuple[Ids, Ids, Ids]:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
+from rich.markup import escape
 from rich.table import Table
 
 from kgwalk.cli.console import err, out, progress_bar
@@ -26,14 +27,13 @@ Out = Annotated[Path | None, typer.Option("--out", help="Folder to fill.", show_
 
 @app.command("list")
 def list_(data_dir: DataDir = None) -> None:
-    """List the datasets: sizes, and whether their files are here."""
+    """List the datasets: sizes, whether their files are here, source and licence."""
     from kgwalk.data import CARDS, MissingDataError
     from kgwalk.data.load import find_folder
 
-    table = Table(box=None, pad_edge=False, expand=True)
+    table = Table(box=None, pad_edge=False)
     for name in ("id", "entities", "relations", "facts", "here"):
         table.add_column(name, justify="left" if name in ("id", "here") else "right", no_wrap=True)
-    table.add_column("what it is", no_wrap=True, ratio=1)
     for card in CARDS.values():
         here = "built in"
         if not card.embedded:
@@ -43,8 +43,11 @@ def list_(data_dir: DataDir = None) -> None:
             except MissingDataError:
                 here = "no"
         sizes = (f"{n:,}" if n else "" for n in (card.entities, card.relations, card.facts))
-        table.add_row(f"KGWalk-{card.name}", *sizes, here, card.title)
+        table.add_row(f"KGWalk-{card.name}", *sizes, here)
     out.print(table)
+    for card in CARDS.values():
+        source = f"{card.source}; licence: {card.licence}" if card.source else f"licence: {card.licence}"
+        out.print(f"\n[bold]{card.name}[/bold]  {escape(card.title)}\n  [dim]{escape(source)}[/dim]", soft_wrap=True)
 
 
 @app.command("report")
@@ -133,7 +136,9 @@ def import_(
         list[Path],
         typer.Argument(metavar="FILE...", help="Triples: .tsv, .csv (also .gz) or .parquet; head, relation, tail."),
     ],
-    folder: Annotated[Path, typer.Option("--out", help="Folder to make.")],
+    folder: Annotated[
+        Path | None, typer.Option("--out", help="Folder to make.", show_default="the first file's name, no extension")
+    ] = None,
     split: Annotated[str, typer.Option(help="Percent of train/valid/test.")] = "90/5/5",
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
     name: Annotated[str | None, typer.Option(help="Name of the dataset.", show_default="the folder's name")] = None,
@@ -150,7 +155,7 @@ def import_(
     with progress_bar() as show:
         done = import_files(
             files,
-            folder,
+            folder or Path(files[0].name.split(".")[0]),
             split=split,
             seed=seed,
             name=name,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,12 +21,22 @@ class CandidateTable(NamedTuple):
         relations: (n,) int32.
         entities: (n,) int32, the candidate; ``num_entities`` for one that the dataset does not know.
         labels: (n,) bool, whether it is an answer.
+        metric: What is made of their order: the mean of the queries' average precision, by relation, or the area under
+            the precision-recall curve of all of them.
     """
 
     sources: Ids
     relations: Ids
     entities: Ids
     labels: NDArray[np.bool_]
+    metric: Literal["map", "auc_pr"]
+
+
+def candidates_for(dataset: Dataset, split: str) -> CandidateTable | None:
+    """The candidates of a split's tail queries: NELL-995's ``test`` and the Countries sets have some."""
+    if dataset.name.startswith("Countries-"):
+        return region_candidates(dataset, split)
+    return labelled_candidates(dataset) if split == "test" else None
 
 
 def labelled_candidates(dataset: Dataset) -> CandidateTable | None:
@@ -52,7 +62,8 @@ def labelled_candidates(dataset: Dataset) -> CandidateTable | None:
     if relation_ids.min() < 0:
         number = int(relation_ids.argmin())
         raise DamagedFileError(f"{path}:{number + 1}: {dataset.name} has no relation {relations[number]!r}")
-    return CandidateTable(_entities(dataset, heads), relation_ids, _entities(dataset, tails), np.array(labels) == "1")
+    is_answer = np.array(labels) == "1"
+    return CandidateTable(_entities(dataset, heads), relation_ids, _entities(dataset, tails), is_answer, "map")
 
 
 def region_candidates(dataset: Dataset, split: str) -> CandidateTable:
@@ -75,7 +86,7 @@ def region_candidates(dataset: Dataset, split: str) -> CandidateTable:
     entities = np.tile(regions, len(pairs))
     facts = np.column_stack([sources, relations, entities]).tolist()
     labels = np.array([known.find(*fact) >= 0 for fact in facts], dtype=np.bool_)
-    return CandidateTable(sources, relations, entities, labels)
+    return CandidateTable(sources, relations, entities, labels, "auc_pr")
 
 
 def _entities(dataset: Dataset, names: tuple[str, ...]) -> Ids:

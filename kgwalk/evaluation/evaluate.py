@@ -13,7 +13,7 @@ from rich.progress import track
 
 from kgwalk._core import Graph
 from kgwalk.data.dataset import Dataset, Directions
-from kgwalk.evaluation.candidates import CandidateTable, labelled_candidates, region_candidates
+from kgwalk.evaluation.candidates import CandidateTable, candidates_for
 from kgwalk.evaluation.metrics import auc_pr, expected_average_precision
 from kgwalk.evaluation.protocol import Protocol
 from kgwalk.evaluation.ranking import filtered_ranks, scores_of
@@ -52,7 +52,7 @@ def evaluate(
     known = dataset.known_for(split) if protocol.filtered else None
     names: list[Directions] = ["tail", "head"] if directions == "both" else [directions]
     parts = {name: dataset.queries(split, name) for name in names}
-    candidates = _candidates(dataset, split) if "tail" in parts else None
+    candidates = candidates_for(dataset, split) if "tail" in parts else None
 
     queries = np.concatenate(list(parts.values()))
     pairs = queries[:, :2]
@@ -131,19 +131,13 @@ def _ask(
         yield _Batch(ranked, askable[asked], question[asked] - begin)
 
 
-def _candidates(dataset: Dataset, split: str) -> CandidateTable | None:
-    if dataset.name.startswith("Countries"):
-        return region_candidates(dataset, split)
-    return labelled_candidates(dataset) if split == "test" else None
-
-
 def _candidate_metrics(
     dataset: Dataset, table: CandidateTable | None, scores: NDArray[np.float64]
 ) -> tuple[float | None, dict[str, float], float | None]:
     """MAP, its parts by relation, AUC-PR; None for what the dataset does not measure."""
     if table is None:
         return None, {}, None
-    if dataset.name.startswith("Countries"):
+    if table.metric == "auc_pr":
         return None, {}, auc_pr(scores, table.labels)
     width = np.int64(dataset.graph.num_entities) + 1
     queries, precision = expected_average_precision(table.relations * width + table.sources, scores, table.labels)

@@ -17,7 +17,7 @@ class Protocol:
 
     Attributes:
         directions: Which queries are asked: ``"tail"`` (h, r, ?), ``"head"`` (?, r, t) asked as (t, inverse of r, ?),
-            or ``"both"``. None takes what the agent says it was trained for (``agent.directions``, else both).
+            or ``"both"``. None asks all that the agent can answer (``agent.directions``; both, if it does not say).
         filtered: Take other known answers of a query out of its list before ranking.
         hits: The k of hits@k.
         batch_size: Questions put to the agent at once; changes no result.
@@ -38,9 +38,16 @@ class Protocol:
             raise ValueError(f"hits is {self.hits}; expected ranks of 1 or more")
 
     def resolve(self, agent: object) -> Directions:
-        """The directions to ask this agent about."""
-        trained: Directions = getattr(agent, "directions", "both")
-        return self.directions or trained
+        """The directions to ask an agent about.
+
+        Raises:
+            ValueError: If it was trained on tail queries only and head queries are wanted.
+        """
+        able: Directions = getattr(agent, "directions", "both")
+        asked = self.directions or able
+        if able != "both" and asked != able:
+            raise ValueError(f"{asked} queries were asked for, but the agent was trained on {able} queries only")
+        return asked
 
     def to_json(self) -> dict[str, Any]:
         """The settings and the fixed rules, for the file of results."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -10,6 +12,9 @@ from kgwalk.protocols import Ids, Ranked
 
 Rows = NDArray[np.int64]
 Floats = NDArray[np.float64]
+
+#: Answers looked at in one go: agents that score every entity need blocks that stay in the cache.
+ENTRIES_AT_ONCE = 1 << 20
 
 
 def filtered_ranks(ranked: Ranked, queries: Ids, known: Graph | None, rows: Rows | None = None) -> Floats:
@@ -33,13 +38,20 @@ def filtered_ranks(ranked: Ranked, queries: Ids, known: Graph | None, rows: Rows
         IndexError: If a row does not exist in ``ranked``.
     """
     rows = _checked_rows(ranked, queries, rows)
+    ends = np.cumsum(ranked.offsets[rows + 1] - ranked.offsets[rows])
+    cuts = np.searchsorted(ends, np.arange(ENTRIES_AT_ONCE, ends[-1] if len(ends) else 0, ENTRIES_AT_ONCE))
+    bounds = np.unique(np.r_[0, cuts, len(queries)])
+    parts = [_ranks(ranked, queries[begin:end], known, rows[begin:end]) for begin, end in pairwise(bounds.tolist())]
+    return np.concatenate([np.zeros(0), *parts])
+
+
+def _ranks(ranked: Ranked, queries: Ids, known: Graph | None, rows: Rows) -> Floats:
     owner, position = _gather(ranked.offsets, rows)
     entities, scores = ranked.entities[position], ranked.scores[position]
-    targets = queries[:, 2]
 
     reached = np.zeros(len(queries), dtype=bool)
     target_score = np.full(len(queries), np.inf)
-    found = entities == targets[owner]
+    found = entities == queries[owner, 2]
     reached[owner[found]] = True
     target_score[owner[found]] = scores[found]
 

@@ -13,7 +13,7 @@ TRIPLES = "".join(f"a{i}\tnext\ta{i + 1}\na{i + 1}\tprevious\ta{i}\n" for i in r
 @pytest.fixture
 def imported(kgwalk: Any) -> Any:
     (kgwalk.folder / "mine.tsv").write_text(TRIPLES + "a0\tnext\ta1\n")
-    done = kgwalk("data", "import", "mine.tsv", "--out", "mine", "--split", "80/10/10")
+    done = kgwalk("data", "import", "mine.tsv", "--split", "80/10/10")
     assert done.exit_code == 0, done.output
     assert "21 entities, 2 relations" in done.stdout
     assert "1 duplicate rows were dropped" in done.stdout

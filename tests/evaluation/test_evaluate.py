@@ -84,7 +84,10 @@ def test_tail_only_agent_reports_no_both(tiny: Dataset, agent_of: Make) -> None:
     agent = agent_of(ANSWERS)
     agent.directions = "tail"
     assert set(evaluate(agent, tiny).metrics) == {"tail"}
-    assert set(evaluate(agent, tiny, protocol=Protocol(directions="head")).metrics) == {"head"}
+    for directions in ("head", "both"):
+        with pytest.raises(ValueError, match="trained on tail queries only"):
+            evaluate(agent, tiny, protocol=Protocol(directions=directions))
+    assert set(evaluate(agent_of(ANSWERS), tiny, protocol=Protocol(directions="head")).metrics) == {"head"}
 
 
 def test_breakdown_by_relation(tiny: Dataset, agent_of: Make) -> None:

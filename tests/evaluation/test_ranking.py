@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from unittest.mock import patch
+
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from kgwalk import Graph
+from kgwalk.evaluation import ranking
 from kgwalk.evaluation.ranking import filtered_ranks, scores_of
 from kgwalk.protocols import Ranked
 
@@ -120,16 +123,19 @@ def slow_rank(answers: list[tuple[int, float]], query: tuple[int, int, int], kno
     lists=st.lists(answers, min_size=1, max_size=4),
     asked=st.lists(st.tuples(st.integers(0, 3), entities, relations, entities), max_size=8),
     facts=st.lists(st.tuples(entities, st.integers(0, NUM_RELATIONS - 1), entities), max_size=25),
+    at_once=st.integers(1, 40),
 )
 def test_ranks_equal_the_slow_loop(
     lists: list[list[tuple[int, float]]],
     asked: list[tuple[int, int, int, int]],
     facts: list[tuple[int, int, int]],
+    at_once: int,
 ) -> None:
     known = graph(*facts)
     rows = np.array([row % len(lists) for row, *_ in asked], dtype=np.int64)
     queries = ids(*(tuple(query) for _, *query in asked))
-    got = filtered_ranks(ranked_lists(*lists), queries, known, rows)
+    with patch.object(ranking, "ENTRIES_AT_ONCE", at_once):
+        got = filtered_ranks(ranked_lists(*lists), queries, known, rows)
     want = [slow_rank(lists[row], query, known) for row, query in zip(rows, queries.tolist(), strict=True)]
     assert got.tolist() == want
 
