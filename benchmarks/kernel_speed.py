@@ -61,8 +61,9 @@ def measure_edge_logits(states: int, dim: int, seed: int) -> dict[str, float]:
     generator = torch.Generator().manual_seed(seed)
     shapes = ((states, RELATIONS), (states, dim), (ENTITIES, dim))
     leaves = [torch.randn(*shape, generator=generator, requires_grad=True) for shape in shapes]
-    forward, backward = both_ways(lambda: ragged.edge_logits(*leaves, candidates), leaves)
-    twin_forward, twin_backward = both_ways(lambda: reference.edge_logits(*leaves, candidates), leaves)
+    scores, keys, table = leaves
+    forward, backward = both_ways(lambda: ragged.edge_logits(scores, keys, table, candidates), leaves)
+    twin_forward, twin_backward = both_ways(lambda: reference.edge_logits(scores, keys, table, candidates), leaves)
     zeros = fastest(lambda: torch.zeros(ENTITIES, dim))
     return _per_candidate(
         len(candidates.relations),
@@ -82,8 +83,8 @@ def measure_segments(states: int, seed: int) -> dict[str, dict[str, float]]:
     found = {}
     for name in ("log_softmax", "log_sum_exp", "segment_sum", "entropy"):
         values = (reference.log_softmax(logits, there) if name == "entropy" else logits).requires_grad_()
-        forward, backward = both_ways(lambda n=name, v=values: getattr(ragged, n)(v, offsets), [values])
-        twin = both_ways(lambda n=name, v=values: getattr(reference, n)(v, there), [values])
+        forward, backward = both_ways(partial(getattr(ragged, name), values, offsets), [values])
+        twin = both_ways(partial(getattr(reference, name), values, there), [values])
         found[name] = _per_candidate(
             size, forward=forward, backward=backward, torch_forward=twin[0], torch_backward=twin[1]
         )
