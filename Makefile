@@ -12,6 +12,7 @@ METADATA := pyproject.toml setup.py constraints.txt
 CORE := $(wildcard csrc/core/*.cpp csrc/core/*.h csrc/bindings/*.cpp csrc/bindings/*.h)
 CPP := $(wildcard csrc/*/*.cpp csrc/*/*.h)
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+SPEED := $(basename $(notdir $(wildcard benchmarks/*_speed.py)))
 FUZZ_INPUTS ?= 100000
 PYTEST_ARGS ?=
 
@@ -84,8 +85,8 @@ fuzz: setup  ## mutated files through every reader under ASan + UBSan
 
 # --- figures and pages ---
 
-bench: setup  ## speed benchmarks, printed and saved under benchmarks/results
-	$(BIN)/python -m benchmarks.speed --save
+bench: setup  ## every benchmarks/*_speed.py, printed and saved under benchmarks/results
+	for bench in $(SPEED); do $(BIN)/python -m benchmarks.$$bench --save || exit 1; done
 	$(BIN)/python -m benchmarks.report
 
 report: setup  ## BENCHMARKS.md and the README's results from benchmarks/results
