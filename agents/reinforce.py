@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,7 +79,17 @@ class ReinforceConfig:
     final: Final = "keep"
 
 
-_TUNED: dict[str, dict[str, Any]] = {}
+# What differs from the defaults, by dataset; each was chosen on valid.
+_TUNED: dict[str, dict[str, Any]] = {
+    "Family": {
+        "warm_up_steps": 400,
+        "warm_up_batch": 128,
+        "warm_up_paths": 16,
+        "steps": 100,
+        "batch": 128,
+        "validate_every": 100,
+    },
+}
 
 
 class Reinforce(WalkerAgent):
@@ -94,36 +105,42 @@ class Reinforce(WalkerAgent):
 
     @classmethod
     def fit(
-        cls,
-        dataset: Dataset,
-        config: ReinforceConfig,
-        folder: Path,
-        *,
-        resume: bool = False,
-        seed: int = 0,
+        cls, dataset: Dataset, config: ReinforceConfig, folder: Path, *, resume: bool = False, seed: int = 0
     ) -> Reinforce:
-        """Train on ``dataset`` and give the agent that was best on valid; it is saved in ``folder`` too."""
+        """Train on ``dataset`` and give the agent that was best on valid; it is saved in ``folder`` too.
+
+        Raises:
+            FileExistsError: ``folder`` holds a checkpoint and ``resume`` was not asked for.
+            ValueError: the checkpoint is damaged or of another run; nothing to train on; the loss is not finite.
+        """
+        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
+        loaded = cls.load(folder, dataset.fingerprint)
+        assert isinstance(loaded, cls)
+        return loaded
+
+    @classmethod
+    def trainer(cls, dataset: Dataset, config: ReinforceConfig, folder: Path, *, seed: int = 0) -> Trainer:
+        """What ``fit`` runs, before its first step."""
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             policy = PathPolicy(dataset.graph.num_entities, dataset.graph.num_relations, config.policy)
-        max_out_degree = dataset.card.max_out_degree if config.max_out_degree is None else config.max_out_degree
         agent = cls(
             policy,
             dataset=dataset.name,
             fingerprint=dataset.fingerprint,
             hops=config.hops,
-            max_out_degree=max_out_degree,
+            max_out_degree=dataset.card.max_out_degree if config.max_out_degree is None else config.max_out_degree,
             beam=config.beam,
             final=config.final,
             directions=config.directions,
         )
         learner = _Learner(agent, dataset, config, seed)
-        Trainer(
+        return Trainer(
             policy,
             torch.optim.Adam(policy.parameters(), lr=config.learning_rate, fused=True),
             folder,
             seed=seed,
-            run_id={"config": dataclasses.asdict(config), "dataset": dataset.fingerprint, "seed": seed},
+            run_id={"config": _plain(config), "dataset": dataset.fingerprint, "seed": seed},
             loss=learner.loss,
             validate=learner.validate,
             keep=lambda: agent.save(folder),
@@ -132,8 +149,7 @@ class Reinforce(WalkerAgent):
             learning_rate=learner.learning_rate,
             clip=config.clip,
             extra=learner.extra,
-        ).run(resume=resume)
-        return cls.load(folder, dataset.fingerprint)
+        )
 
 
 class _Learner:
@@ -226,3 +242,9 @@ def _first_of_valid(dataset: Dataset, count: int, seed: int) -> Dataset:
         return dataset
     rows = np.sort(np.random.default_rng(seed).permutation(len(valid))[:count])
     return dataclasses.replace(dataset, splits={**dataset.splits, "valid": valid[rows]})
+
+
+def _plain(config: ReinforceConfig) -> dict[str, Any]:
+    """The configuration as JSON gives it back, lists for tuples."""
+    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return plain

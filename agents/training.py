@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import math
+import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,12 +36,14 @@ class Progressing:
         step: steps made.
         best: best validation score so far.
         best_step: when it was reached.
+        seconds: wall-clock time spent so far, sessions before a resumption included.
         extra: the algorithm's own numbers, such as a moving baseline.
     """
 
     step: int = 0
     best: float = -math.inf
     best_step: int = 0
+    seconds: float = 0.0
     extra: dict[str, float] | None = None
 
 
@@ -94,8 +97,8 @@ class Trainer:
         self.clip = clip
         self.state = Progressing(extra=extra)
 
-    def run(self, *, resume: bool) -> float:
-        """Train to the end; gives the best validation score.
+    def run(self, *, resume: bool) -> Progressing:
+        """Train to the end.
 
         Raises:
             FileExistsError: the folder holds a checkpoint and ``resume`` was not asked for.
@@ -113,23 +116,26 @@ class Trainer:
             self._progress() as progress,
         ):
             task = progress.add_task("training", total=self.steps, completed=self.state.step, note="")
+            began = time.monotonic() - self.state.seconds
             while self.state.step < self.steps:
-                logged = self._step(self.state.step)
+                logged = self.make_step(self.state.step)
                 self.state.step += 1
                 for key, value in logged.items():
                     curves.add_scalar(key, value, self.state.step)
                 if self.state.step % self.validate_every == 0 or self.state.step == self.steps:
                     score = self._select()
                     curves.add_scalar("valid/mrr", score, self.state.step)
+                    self.state.seconds = time.monotonic() - began
                     self._checkpoint(checkpoint)
                     log.info("step %d: valid MRR %.4f (best %.4f)", self.state.step, score, self.state.best)
                 note = " ".join(f"{key.split('/')[-1]} {value:.3g}" for key, value in logged.items())
                 if self.state.best > -math.inf:
                     note += f" valid {self.state.best:.4f}"
                 progress.update(task, advance=1, note=note)
-        return self.state.best
+        return self.state
 
-    def _step(self, step: int) -> Mapping[str, float]:
+    def make_step(self, step: int) -> Mapping[str, float]:
+        """Descend the loss of one step; gives the numbers to log."""
         torch.manual_seed(self.seed * 1_000_003 + step)  # for dropout; forked in run(), so nobody else's draws change
         for group in self.optimizer.param_groups:
             group["lr"] = self.learning_rate(step)

@@ -36,7 +36,7 @@ class PathPolicyConfig:
     """
 
     relation_dim: int = 64
-    entity_dim: int = 64
+    entity_dim: int = 0
     hidden_dim: int = 64
     lstm_layers: int = 1
     mlp_dims: tuple[int, ...] = (128,)
@@ -92,7 +92,6 @@ class PathPolicy(nn.Module):
             previous = size
         layers.append(nn.Linear(previous, width))
         self.mlp = nn.Sequential(*layers)
-        self.embedding_dropout = nn.Dropout(config.embedding_dropout)
 
     @property
     def factorises(self) -> bool:
@@ -139,7 +138,7 @@ class PathPolicy(nn.Module):
     def _step(self, memory: Tensor, asked: Tensor, relations: Tensor, entities: Tensor) -> PathState:
         at = self._entity(entities)
         x = torch.cat([self._relation(relations), at], dim=1)
-        parts = memory.split(self.config.hidden_dim, dim=1)
+        parts = torch.split(memory, self.config.hidden_dim, dim=1)
         after: list[Tensor] = []
         for layer, lstm in enumerate(self.lstm):
             hidden, cell = lstm(x, (parts[2 * layer], parts[2 * layer + 1]))
@@ -153,13 +152,15 @@ class PathPolicy(nn.Module):
         x = self.mlp(torch.cat([last_hidden, self._relation(state.relation), state.at], dim=1))
         if self.entities is None:
             return x, None
-        relation_query, entity_query = x.split([self.config.relation_dim, self.config.entity_dim], dim=1)
-        return relation_query, entity_query
+        return x[:, : self.config.relation_dim], x[:, self.config.relation_dim :]
 
     def _relation(self, relations: Tensor) -> Tensor:
-        return self.embedding_dropout(ragged.lookup(self.relations, relations))
+        return self._drop(ragged.lookup(self.relations, relations))
 
     def _entity(self, entities: Tensor) -> Tensor:
         if self.entities is None:
             return self.relations.new_empty(len(entities), 0)
-        return self.embedding_dropout(ragged.lookup(self.entities, entities, accumulate=True))
+        return self._drop(ragged.lookup(self.entities, entities, accumulate=True))
+
+    def _drop(self, x: Tensor) -> Tensor:
+        return nn.functional.dropout(x, self.config.embedding_dropout, self.training)

@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/actions.h"
 #include "core/graph.h"
 #include "core/span.h"
 
@@ -80,6 +81,13 @@ inline Span<const Triple> view_triples(const Array<std::int32_t>& a, const char*
   check_shape(a, name, {-1, 3});
   static_assert(sizeof(Triple) == 3 * sizeof(std::int32_t), "triples are three packed ids");
   return {reinterpret_cast<const Triple*>(a.data()), static_cast<std::size_t>(a.shape(0))};
+}
+
+/// An (n, 3) int32 input as queries.
+inline Span<const Query> view_queries(const Array<std::int32_t>& queries) {
+  const auto triples = view_triples(queries, "queries");
+  static_assert(sizeof(Query) == sizeof(Triple), "a query is three packed ids");
+  return {reinterpret_cast<const Query*>(triples.data()), triples.size()};
 }
 
 /// Hands a vector to numpy without a copy: the capsule owns it.

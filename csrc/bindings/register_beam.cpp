@@ -13,11 +13,6 @@ using Offsets = Array<std::int64_t>;
 using Floats = Array<float>;
 using Doubles = Array<double>;
 
-Span<const Query> view_queries(const Ids& queries) {
-  const auto triples = view_triples(queries, "queries");
-  return {reinterpret_cast<const Query*>(triples.data()), triples.size()};
-}
-
 PrefixMass view_mass(const Offsets& query_offsets, const Ids& prefixes, const Ids& entities, const Doubles& mass) {
   return {view(query_offsets, "query_offsets"), view(prefixes, "prefixes"), view(entities, "entities"),
           view(mass, "mass")};

@@ -15,12 +15,6 @@ py::tuple ragged_to_numpy(Ragged&& r) {
   return py::make_tuple(to_numpy(std::move(r.offsets)), to_numpy(std::move(r.relations)), to_numpy(std::move(r.tails)));
 }
 
-Span<const Query> view_queries(const Ids& queries) {
-  const auto triples = view_triples(queries, "queries");
-  static_assert(sizeof(Query) == sizeof(Triple), "a query is three packed ids");
-  return {reinterpret_cast<const Query*>(triples.data()), triples.size()};
-}
-
 }  // namespace
 
 void register_expand(py::module_& m) {

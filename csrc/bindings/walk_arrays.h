@@ -15,8 +15,7 @@ namespace kgwalk {
 /// Python's.
 class WalkEnv {
  public:
-  WalkEnv(std::shared_ptr<const ActionSets> actions, std::vector<Query> queries, const WalkConfig& config,
-          bool batched);
+  WalkEnv(std::shared_ptr<const ActionSets> actions, Span<const Query> queries, const WalkConfig& config, bool batched);
 
   Walk& walk() { return walk_; }
   const Walk& walk() const { return walk_; }

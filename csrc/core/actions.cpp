@@ -10,6 +10,12 @@ namespace kgwalk {
 namespace {
 
 bool holds(Span<const Edge> answers, EntityId entity) {
+  constexpr std::size_t kFew = 16;  // a scan without branches beats a search
+  if (answers.size() <= kFew) {
+    bool found = false;
+    for (const Edge& e : answers) found |= e.tail == entity;
+    return found;
+  }
   const auto it =
       std::lower_bound(answers.begin(), answers.end(), entity, [](Edge e, EntityId wanted) { return e.tail < wanted; });
   return it != answers.end() && it->tail == entity;
@@ -54,11 +60,45 @@ ActionRow ActionSets::row(EntityId at, const Query& query, bool last_hop) const 
   if (rules_.hide_fact) {
     row.num_hidden = expand_.hidden_slots(row.edges, at, {query.source, query.relation, query.target}, row.hidden);
   }
-  if (last_hop && rules_.hide_answers) {
-    row.answers = expand_.full_row(query.source, query.relation);
-    // Nearly every training query has one answer, its target: then there is nothing to filter.
-    if (row.answers.size() == 1 && row.answers[0].tail == query.target) row.answers = {};
-  }
+  if (last_hop) row.answers = closed_answers(query);
+  return row;
+}
+
+Span<const Edge> ActionSets::closed_answers(const Query& query) const {
+  if (!rules_.hide_answers) return {};
+  const Span<const Edge> answers = expand_.full_row(query.source, query.relation);
+  // Nearly every training query has one answer, its target: then there is nothing to filter.
+  if (answers.size() == 1 && answers[0].tail == query.target) return {};
+  return answers;
+}
+
+QueryPlan ActionSets::plan(const Query& query) const {
+  QueryPlan plan;
+  plan.query = query;
+  const Span<const Edge> answers = closed_answers(query);
+  plan.answers = answers.data();
+  plan.num_answers = static_cast<std::int32_t>(answers.size());
+  if (!rules_.hide_fact || query.target < 0) return plan;
+  const Triple fact{query.source, query.relation, query.target};
+  std::int32_t slots[2] = {-1, -1};
+  expand_.hidden_slots(expand_.row(query.source), query.source, fact, slots);
+  plan.fact_slot = slots[0];
+  plan.inverse_slot = slots[1];
+  if (query.source == query.target) return plan;
+  slots[0] = -1;
+  expand_.hidden_slots(expand_.row(query.target), query.target, fact, slots);
+  plan.inverse_slot = slots[0];
+  return plan;
+}
+
+ActionRow ActionSets::row(EntityId at, const QueryPlan& plan, bool last_hop) const {
+  ActionRow row;
+  row.at = at;
+  row.edges = expand_.row(at);
+  row.target = plan.query.target;
+  if (at == plan.query.source && plan.fact_slot >= 0) row.hidden[row.num_hidden++] = plan.fact_slot;
+  if (at == plan.query.target && plan.inverse_slot >= 0) row.hidden[row.num_hidden++] = plan.inverse_slot;
+  if (last_hop) row.answers = {plan.answers, static_cast<std::size_t>(plan.num_answers)};
   return row;
 }
 

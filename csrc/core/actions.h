@@ -22,6 +22,15 @@ struct ActionRules {
   bool hide_answers = true;
 };
 
+/// What the rules of a query come down to, looked up once for many steps: where its own edges and its answers lie.
+struct QueryPlan {
+  Query query = {0, 0, -1};
+  std::int32_t fact_slot = -1;     ///< of the query's own edge, in the row of its source; -1: not there, or not hidden
+  std::int32_t inverse_slot = -1;  ///< of its inverse, in the row of its target; of a self loop, the later of the two
+  std::int32_t num_answers = 0;    ///< closed at the last hop
+  const Edge* answers = nullptr;
+};
+
 /// The moves open to one walker: STAY, then the visible edges of its node in row order.
 struct ActionRow {
   EntityId at = 0;
@@ -55,6 +64,10 @@ class ActionSets {
   /// @param last_hop  whether the move ends the walk
   ActionRow row(EntityId at, const Query& query, bool last_hop) const;
 
+  QueryPlan plan(const Query& query) const;
+  /// The same as row(at, plan.query, last_hop), without a search.
+  ActionRow row(EntityId at, const QueryPlan& plan, bool last_hop) const;
+
   /// Row i: STAY, then the legal edges of at[i], in row order.
   /// @param query_of  for each row its index into `queries`
   Ragged candidates(Span<const EntityId> at, Span<const std::int32_t> query_of, Span<const Query> queries,
@@ -64,6 +77,9 @@ class ActionSets {
   void check_query(const Query& query) const;
 
  private:
+  /// What is filtered at the last hop; empty where that is nothing but the target.
+  Span<const Edge> closed_answers(const Query& query) const;
+
   Expand expand_;
   ActionRules rules_;
 };

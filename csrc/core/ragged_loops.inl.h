@@ -30,22 +30,21 @@ inline void prefetch(const float* row, std::int64_t dim) {
 /// Lane l of 32 adds the products at l, l + 32, ... and is folded in halves down to four lanes, which add what is left
 /// over four by four; then these are folded, and the last up to three products added.
 inline float dot(const float* a, const float* b, std::int64_t dim) {
-  Vec part[kParts] = {};
+  Vec part[kParts];
+  KGWALK_UNROLL for (int p = 0; p < kParts; ++p) part[p] = Vec{};
   std::int64_t i = 0;
   for (; i + kLanes <= dim; i += kLanes) {
-    for (int p = 0; p < kParts; ++p) part[p] += load(a + i + p * kWidth) * load(b + i + p * kWidth);
+    KGWALK_UNROLL for (int p = 0; p < kParts; ++p) part[p] += load(a + i + p * kWidth) * load(b + i + p * kWidth);
   }
-  for (int half = kParts / 2; half > 0; half /= 2) {
-    for (int p = 0; p < half; ++p) part[p] += part[p + half];
+  KGWALK_UNROLL for (int half = kParts / 2; half > 0; half /= 2) {
+    KGWALK_UNROLL for (int p = 0; p < half; ++p) part[p] += part[p + half];
   }
   union {
     Vec all;
     Quad quad[kWidth / 4];
   } folded{part[0]};
-  for (int half = kWidth / 8; half > 0; half /= 2) {
-    for (int q = 0; q < half; ++q) folded.quad[q] += folded.quad[q + half];
-  }
   Quad sum = folded.quad[0];
+  if (kWidth == 8) sum += folded.quad[kWidth / 4 - 1];
   for (; i + 4 <= dim; i += 4) sum += load_quad(a + i) * load_quad(b + i);
   float result = (sum[0] + sum[2]) + (sum[1] + sum[3]);
   for (; i < dim; ++i) result += a[i] * b[i];

@@ -35,15 +35,23 @@ void check(const WalkConfig& config, std::size_t num_queries) {
 
 }  // namespace
 
-Walk::Walk(std::shared_ptr<const ActionSets> actions, std::vector<Query> queries, const WalkConfig& config)
+Walk::Walk(std::shared_ptr<const ActionSets> actions, Span<const Query> queries, const WalkConfig& config)
     : actions_(std::move(actions)),
-      queries_(std::move(queries)),
       config_(config),
       split_(config.decision == Decision::kSplit),
       stay_(actions_->graph().stay()),
       num_idle_(config.num_envs) {
-  check(config_, queries_.size());
-  for (const Query& q : queries_) actions_->check_query(q);
+  check(config_, queries.size());
+  for (const Query& q : queries) actions_->check_query(q);
+  plans_.resize(queries.size());
+  parallel_for(static_cast<std::int64_t>(queries.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (auto q = static_cast<std::size_t>(begin); q < static_cast<std::size_t>(end); ++q) {
+      Query seen = queries[q];
+      if (!config_.training) seen.target = -1;
+      plans_[q] = actions_->plan(seen);
+      plans_[q].query.target = queries[q].target;
+    }
+  });
   num_actions_ = widest_row(actions_->expand());
   padding_.assign(static_cast<std::size_t>(num_actions_), stay_);
   const auto n = static_cast<std::size_t>(config_.num_envs), hops = static_cast<std::size_t>(config_.horizon);
@@ -64,22 +72,27 @@ Walk::Walk(std::shared_ptr<const ActionSets> actions, std::vector<Query> queries
 void Walk::seed(std::size_t env, std::uint64_t seed, std::uint64_t stream) {
   query_rng_[env] = CounterRng(seed, stream);
   action_rng_[env] = CounterRng(seed, stream | kActionStream);
-  next_row_[env] = static_cast<std::int64_t>(env % queries_.size());
+  next_row_[env] = static_cast<std::int64_t>(env % plans_.size());
 }
 
 std::int64_t Walk::next_query(std::size_t i) {
-  const auto n = static_cast<std::int64_t>(queries_.size());
+  const auto n = static_cast<std::int64_t>(plans_.size());
   if (!config_.in_order) return static_cast<std::int64_t>(query_rng_[i].below(static_cast<std::uint64_t>(n)));
   const std::int64_t row = next_row_[i];
   next_row_[i] = (row + config_.num_envs) % n;
   return row;
 }
 
-void Walk::begin_walk(std::size_t i, std::int64_t row) {
+void Walk::draw(std::size_t i) {
   Walker& w = walkers_[i];
-  w.query_row = static_cast<std::int32_t>(row);
-  w.query = queries_[static_cast<std::size_t>(row)];
-  w.at = w.query.source;
+  w.query_row = static_cast<std::int32_t>(next_query(i));
+  w.status = Status::kDrawn;
+  __builtin_prefetch(&plans_[static_cast<std::size_t>(w.query_row)]);
+}
+
+void Walk::begin_walk(Walker& w) const {
+  w.plan = plans_[static_cast<std::size_t>(w.query_row)];
+  w.at = w.plan.query.source;
   w.last = stay_;
   w.hop = 0;
   w.phase = 0;
@@ -96,14 +109,17 @@ void Walk::reset(Span<const bool> mask, Span<const std::int64_t> rows, const Obs
     throw std::invalid_argument("reset: the mask chooses no environment");
   }
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (chosen(i) && (rows[i] < 0 || static_cast<std::size_t>(rows[i]) >= queries_.size())) {
+    if (chosen(i) && (rows[i] < 0 || static_cast<std::size_t>(rows[i]) >= plans_.size())) {
       throw std::out_of_range("query row " + std::to_string(rows[i]) + " is not in [0, " +
-                              std::to_string(queries_.size()) + ")");
+                              std::to_string(plans_.size()) + ")");
     }
   }
   num_idle_ = 0;
   for (std::size_t i = 0; i < n; ++i) {
-    if (chosen(i)) begin_walk(i, rows.empty() ? next_query(i) : rows[i]);
+    if (chosen(i)) {
+      draw(i);
+      if (!rows.empty()) walkers_[i].query_row = static_cast<std::int32_t>(rows[i]);
+    }
     const Status status = walkers_[i].status;
     num_idle_ += status == Status::kIdle || (status == Status::kEnded && config_.autoreset == Autoreset::kDisabled);
   }
@@ -160,8 +176,7 @@ void Walk::advance(std::size_t begin, std::size_t end, Span<const Action> action
     ended_[i] = 0;
     if (w.status == Status::kEnded) {
       did.acted[i] = false;
-      begin_walk(i, next_query(i));
-      prefetch_offsets(w.at);
+      draw(i);
       continue;
     }
     const auto action = static_cast<std::int32_t>(actions[i]);
@@ -184,7 +199,7 @@ void Walk::advance(std::size_t begin, std::size_t end, Span<const Action> action
     reached_[step] = w.at = move.tail;
     w.phase = 0;
     if (++w.hop == config_.horizon) {
-      const bool hit = w.at == w.query.target;
+      const bool hit = w.at == w.plan.query.target;
       w.status = Status::kEnded;
       did.terminated[i] = true;
       did.rewards[i] = hit ? config_.hit_reward : 0;
@@ -194,7 +209,8 @@ void Walk::advance(std::size_t begin, std::size_t end, Span<const Action> action
       if (config_.autoreset == Autoreset::kSameStep) {
         did.acted[i] = false;
         write_state(w, i, did.final_state, split_);
-        begin_walk(i, next_query(i));
+        draw(i);
+        continue;
       }
     }
     prefetch_offsets(w.at);

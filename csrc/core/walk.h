@@ -85,11 +85,12 @@ struct StepOut {
 class Walk {
  public:
   /// @throws std::out_of_range on a bad query, std::invalid_argument on an empty table or a bad configuration
-  Walk(std::shared_ptr<const ActionSets> actions, std::vector<Query> queries, const WalkConfig& config);
+  Walk(std::shared_ptr<const ActionSets> actions, Span<const Query> queries, const WalkConfig& config);
 
   const WalkConfig& config() const { return config_; }
   const ActionSets& actions() const { return *actions_; }
-  const std::vector<Query>& queries() const { return queries_; }
+  std::size_t num_queries() const { return plans_.size(); }
+  const Query& query(std::size_t row) const { return plans_[row].query; }
   std::size_t size() const { return walkers_.size(); }
   /// Moves of the widest row, STAY included: the degree cap + 1, or without a cap the largest degree + 1.
   std::int32_t num_actions() const { return num_actions_; }
@@ -134,10 +135,11 @@ class Walk {
   std::int32_t hop(std::size_t env) const { return walkers_[env].hop; }
 
  private:
-  enum class Status : std::uint8_t { kIdle, kWalking, kEnded };
+  /// kDrawn: the next query is chosen, but its plan has not been read from memory yet.
+  enum class Status : std::uint8_t { kIdle, kDrawn, kWalking, kEnded };
 
-  /// One cache line.
-  struct alignas(64) Walker {
+  struct Walker {
+    QueryPlan plan;               // its target pays; whether it may be seen, row_of() decides
     const Edge* edges = nullptr;  // the row that actions index: all edges, or those of the chosen relation
     std::int32_t degree = 0;
     std::int32_t count = 1;       // legal moves
@@ -145,9 +147,8 @@ class Walk {
     std::int32_t num_closed = 0;
     EntityId at = 0;
     RelationId last = 0;
-    Query query = {};
-    std::int32_t query_row = 0;
     RelationId chosen = 0;  // split: what phase 0 chose
+    std::int32_t query_row = 0;
     std::int16_t hop = 0;
     std::uint8_t phase = 0;
     std::uint8_t lead = 1;  // STAY is move 0
@@ -160,7 +161,9 @@ class Walk {
 
   template <class Action>
   void advance(std::size_t begin, std::size_t end, Span<const Action> actions, const StepOut& did);
-  void begin_walk(std::size_t i, std::int64_t row);
+  /// Chooses the next query of a walker; begin_walk() follows once its plan is in the cache.
+  void draw(std::size_t i);
+  void begin_walk(Walker& w) const;
   std::int64_t next_query(std::size_t i);
   /// Reads the rows of walkers [begin, end) and writes their observation.
   void observe(std::size_t begin, std::size_t end, const ObservationOut& out);
@@ -170,6 +173,7 @@ class Walk {
 
   void prefetch_offsets(EntityId e) const;
   void prefetch_edges(EntityId e) const;
+  std::int64_t row_begin(const Walker& w) const;
   static void write_state(const Walker& w, std::size_t i, const StateOut& out, bool split);
   void write_padded(std::size_t i, const PaddedOut& out) const;
   void write_index(std::size_t i, const IndexOut& out) const;
@@ -190,11 +194,11 @@ class Walk {
   ActionRow row_of(const Walker& w, bool filtered) const;
 
   std::shared_ptr<const ActionSets> actions_;
-  std::vector<Query> queries_;
   WalkConfig config_;
   bool split_;
   RelationId stay_;
   std::int32_t num_actions_;
+  std::vector<QueryPlan> plans_;
   std::vector<std::int32_t> padding_;  // a row of STAY
   std::vector<Walker> walkers_;
   std::vector<std::vector<std::int32_t>> closed_;  // closed slots where there are more than two

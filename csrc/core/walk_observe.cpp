@@ -13,21 +13,28 @@ constexpr std::int64_t kGrain = 4096;  // rows that pay for waking a thread
 }  // namespace
 
 ActionRow Walk::row_of(const Walker& w, bool filtered) const {
-  Query query = w.query;
-  if (!config_.training) query.target = -1;
-  return actions_->row(w.at, query, filtered);
+  ActionRow row = actions_->row(w.at, w.plan, filtered);
+  if (!config_.training) row.target = -1;
+  return row;
 }
 
 void Walk::prefetch_offsets(EntityId e) const {
-  if (e < actions_->graph().num_entities()) __builtin_prefetch(actions_->graph().offsets().data() + e);
+  const Graph& graph = actions_->graph();
+  if (e < graph.num_entities()) __builtin_prefetch(graph.offsets().data() + e);
 }
 
 void Walk::prefetch_edges(EntityId e) const {
   const Graph& graph = actions_->graph();
   if (e >= graph.num_entities()) return;
-  const Edge* row = graph.edges().data() + graph.row_begin(e);
+  const Edge* row = graph.edges().data() + graph.offsets()[static_cast<std::size_t>(e)];
   __builtin_prefetch(row);
   __builtin_prefetch(row + 8);
+}
+
+std::int64_t Walk::row_begin(const Walker& w) const {
+  const Span<const Edge> table = actions_->graph().edges();
+  const bool in_graph = w.edges >= table.begin() && w.edges < table.end();
+  return in_graph ? w.edges - table.begin() : actions_->expand().row_begin(w.at);
 }
 
 void Walk::keep_closed(Walker& w, std::size_t i, const std::int32_t* slots, std::size_t n) {
@@ -98,11 +105,22 @@ void Walk::look(std::size_t i) {
 }
 
 void Walk::observe(std::size_t begin, std::size_t end, const ObservationOut& out) {
-  constexpr std::size_t kAhead = 8;  // walkers between the prefetch of a row and its use
+  // Two waves run ahead of the reading: plans of new queries, which say where to stand, then the rows there.
+  constexpr std::size_t kPlansAhead = 16, kRowsAhead = 8;
+  const auto stand = [&](std::size_t i) {
+    if (i >= end || walkers_[i].status != Status::kDrawn) return;
+    begin_walk(walkers_[i]);
+    prefetch_offsets(walkers_[i].at);
+  };
+  const auto fetch = [&](std::size_t i) {
+    if (i < end) prefetch_edges(walkers_[i].at);
+  };
   std::int64_t ending = 0;
-  for (std::size_t i = begin; i < std::min(end, begin + kAhead); ++i) prefetch_edges(walkers_[i].at);
+  for (std::size_t i = begin; i < begin + kPlansAhead; ++i) stand(i);
+  for (std::size_t i = begin; i < begin + kRowsAhead; ++i) fetch(i);
   for (std::size_t i = begin; i < end; ++i) {
-    if (i + kAhead < end) prefetch_edges(walkers_[i + kAhead].at);
+    stand(i + kPlansAhead);
+    fetch(i + kRowsAhead);
     look(i);
     const Walker& w = walkers_[i];
     ending += w.status == Status::kWalking && last_hop(w) && (!split_ || w.phase == 1);
@@ -114,8 +132,8 @@ void Walk::observe(std::size_t begin, std::size_t end, const ObservationOut& out
 }
 
 void Walk::write_state(const Walker& w, std::size_t i, const StateOut& out, bool split) {
-  out.source[i] = w.query.source;
-  out.relation[i] = w.query.relation;
+  out.source[i] = w.plan.query.source;
+  out.relation[i] = w.plan.query.relation;
   out.entity[i] = w.at;
   out.step[i] = w.hop;
   out.last_relation[i] = w.last;
@@ -169,7 +187,7 @@ void Walk::write_padded(std::size_t i, const PaddedOut& out) const {
 
 void Walk::write_index(std::size_t i, const IndexOut& out) const {
   const Walker& w = walkers_[i];
-  out.row[i] = w.degree == 0 ? 0 : actions_->expand().row_begin(w.at);
+  out.row[i] = w.degree == 0 ? 0 : row_begin(w);
   out.degree[i] = w.degree;
   out.hidden[2 * i] = w.num_closed > 0 ? w.closed[0] : -1;
   out.hidden[2 * i + 1] = w.num_closed > 1 ? w.closed[1] : -1;

@@ -321,13 +321,18 @@ CARDS: dict[str, Card] = {
 }
 
 
+def plain_name(name: str) -> str:
+    """A dataset's name in lower case, without what an environment id adds to it."""
+    return name.lower().removeprefix("kgwalk:").removeprefix("kgwalk-").removeprefix("kgwalk/").removesuffix("-v0")
+
+
 def find_card(name: str) -> Card:
     """The card of a dataset, by its name, its folder or an environment id, in any case.
 
     Raises:
         KeyError: no such dataset; the message names the nearest ones.
     """
-    key = name.lower().removeprefix("kgwalk:").removeprefix("kgwalk-").removeprefix("kgwalk/").removesuffix("-v0")
+    key = plain_name(name)
     by_key = {alias.lower(): card for card in CARDS.values() for alias in (card.name, card.folder)}
     if key in by_key:
         return by_key[key]

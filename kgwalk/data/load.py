@@ -12,7 +12,7 @@ from kgwalk._core import FormatError, TripleReader
 from kgwalk.data.assemble import assemble
 from kgwalk.data.card_json import CARD_FILE, read_card
 from kgwalk.data.cards import Card
-from kgwalk.data.catalog import find_card
+from kgwalk.data.catalog import find_card, plain_name
 from kgwalk.data.dataset import Dataset
 from kgwalk.data.family import family
 from kgwalk.data.files import MissingDataError, locate, missing, read_bytes
@@ -40,7 +40,7 @@ def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
     """
     if isinstance(name, Path):
         return load_folder(name)
-    if name.lower().removeprefix("kgwalk-") == "custom":
+    if plain_name(name) == "custom":
         if data_dir is None:
             raise ValueError("KGWalk-Custom needs data_dir=, the folder with train.txt, valid.txt and test.txt")
         return load_folder(Path(data_dir))

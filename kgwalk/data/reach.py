@@ -14,7 +14,7 @@ from kgwalk.protocols import Ids
 Hops = NDArray[np.int8]
 Progress = Callable[[int, int], None]
 
-#: Neighbours that one chunk of queries may touch; bounds memory to about 100 MB.
+#: Neighbours that one chunk of queries may touch; bounds memory to some 100 MB.
 _CHUNK = 4_000_000
 
 
@@ -36,7 +36,7 @@ def hops_to_answer(
         queries: (n, 3) int32: source, relation, target.
         hide_fact: hide each query's own edge and its inverse, as in training.
         max_hops: 1 to 4.
-        progress: called with (queries done, queries).
+        progress: called after every length with (queries answered, queries).
 
     Returns:
         (n,) int8: 1 to ``max_hops``, or 0 if the target is further away or out of reach.
@@ -50,36 +50,44 @@ def hops_to_answer(
     into = sparse.csr_array(out.T)
     hops = np.zeros(len(queries), dtype=np.int8)
     sources, targets = queries[:, 0], queries[:, 2]
-    edges = _edge_counts(expand, queries, hide_fact)
-    hops[(edges > 0) | (sources == targets)] = 1
-    degree = np.diff(out.indptr)
-    # What one query costs: the neighbours of the neighbours of both ends.
-    cost = out @ degree
+    # Neighbours one and two steps from either end: what a query costs.
+    ahead, behind = np.diff(out.indptr), np.diff(into.indptr)
+    ahead2, behind2 = out @ ahead, into @ behind
+    everything = np.arange(len(queries))
+    for chunk in _chunks(everything, ahead[sources]):
+        hops[chunk] = _joined(expand, queries[chunk], hide_fact)
+    hops[sources == targets] = 1
     for length in range(2, max_hops + 1):
-        todo = np.flatnonzero(hops == 0)
-        price = np.ones(len(todo)) if length == 2 else cost[sources[todo]] + cost[targets[todo]]
-        done = 0
-        for chunk in _chunks(todo, price):
-            meets = _meet(out, into, sources[chunk], targets[chunk], length)
-            hops[chunk[meets]] = length
-            done += len(chunk)
-            if progress is not None:
-                progress(len(queries) - len(todo) + done, len(queries))
+        todo = everything[hops == 0]
+        from_source = ahead2[sources[todo]] <= behind2[targets[todo]]
+        halves = {
+            2: [(todo, 1, 1)],
+            3: [(todo[from_source], 2, 1), (todo[~from_source], 1, 2)],
+            4: [(todo, 2, 2)],
+        }
+        for rows, forward, back in halves[length]:
+            price = (ahead, ahead2)[forward - 1][sources[rows]] + (behind, behind2)[back - 1][targets[rows]]
+            for chunk in _chunks(rows, price):
+                hops[chunk[_meet(out, into, sources[chunk], targets[chunk], forward, back)]] = length
+        if progress is not None:
+            progress(int((hops > 0).sum()) if length < max_hops else len(queries), len(queries))
     return hops
 
 
-def _meet(out: sparse.csr_array, into: sparse.csr_array, sources: Ids, targets: Ids, length: int) -> NDArray[np.bool_]:
-    """Whether a walk of ``length`` steps joins each pair that no edge joins but a hidden one.
+def _meet(
+    out: sparse.csr_array, into: sparse.csr_array, sources: Ids, targets: Ids, forward: int, back: int
+) -> NDArray[np.bool_]:
+    """Whether one or two steps forward from each source and back from each target lead to a common node.
 
-    The first step leaves the source for another node than the target and the last one comes from another than the
-    source, so no walk that is counted takes the hidden edge.
+    Asked only for pairs that no edge joins but a hidden one. The first step leaves the source for another node than the
+    target and the last one comes from another than the source, so no walk that is counted takes the hidden edge.
     """
     rows = np.arange(len(sources))
     begins = _without(out[sources], rows, targets)
     ends = _without(into[targets], rows, sources)
-    if length >= 3:
+    if forward == 2:
         begins = begins @ out
-    if length >= 4:
+    if back == 2:
         ends = ends @ into
     return np.asarray(begins.multiply(ends).sum(axis=1)).ravel() > 0
 
@@ -105,12 +113,12 @@ def _adjacency(expand: Expand) -> sparse.csr_array:
     return matrix
 
 
-def _edge_counts(expand: Expand, queries: Ids, hide_fact: bool) -> NDArray[np.int64]:
-    """Edges that lead straight from source to target, the query's own not counted if hidden."""
+def _joined(expand: Expand, queries: Ids, hide_fact: bool) -> NDArray[np.bool_]:
+    """Whether an edge leads straight from source to target, the query's own not counted if hidden."""
     exclude = queries if hide_fact else None
     offsets, _, tails = expand(np.ascontiguousarray(queries[:, 0]), np.array([ANY], dtype=np.int32), exclude)
     of_row = np.repeat(np.arange(len(queries)), np.diff(offsets))
-    return np.bincount(of_row[tails == queries[of_row, 2]], minlength=len(queries))
+    return np.bincount(of_row[tails == queries[of_row, 2]], minlength=len(queries)) > 0
 
 
 def _chunks(rows: NDArray[np.int64], price: NDArray[np.float64]) -> list[NDArray[np.int64]]:
