@@ -2,6 +2,7 @@
 #
 # PYTHON       interpreter to make .venv from, 3.10 or newer     make setup PYTHON=python3.12
 # TORCH_INDEX  package index to take torch from, see README      make setup TORCH_INDEX=https://...
+# PYTEST_ARGS  for pytest                                        make test PYTEST_ARGS="-k beam -x"
 # FUZZ_INPUTS  mutated inputs per reader                         make fuzz FUZZ_INPUTS=1000000
 
 PYTHON ?= python3
@@ -12,8 +13,11 @@ METADATA := pyproject.toml setup.py constraints.txt
 CORE := $(wildcard csrc/core/*.cpp csrc/core/*.h csrc/bindings/*.cpp csrc/bindings/*.h)
 CPP := $(wildcard csrc/*/*.cpp csrc/*/*.h)
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+SPEED := $(basename $(notdir $(wildcard benchmarks/*_speed.py)))
 FUZZ_INPUTS ?= 100000
 PYTEST_ARGS ?=
+JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+CSRC := $(MAKE) --no-print-directory -C csrc -j$(JOBS)
 
 .DEFAULT_GOAL := help
 .PHONY: help setup quickstart test test-python test-cpp test-packaging lint tidy format bench report sanitize fuzz docs clean
@@ -54,7 +58,7 @@ test-python: setup
 	$(BIN)/python -m pytest $(PYTEST_ARGS)
 
 test-cpp: setup
-	$(MAKE) --no-print-directory -C csrc test
+	$(CSRC) test
 
 test-packaging: setup  ## build wheel and sdist, install them in bare venvs without torch, import
 	$(BIN)/python -m tests.project.packaging
@@ -77,15 +81,15 @@ format: setup  ## rewrite Python and C++ in the house format
 	$(BIN)/clang-format -i $(CPP)
 
 sanitize: setup  ## C++ tests under ASan + UBSan and under TSan
-	$(MAKE) --no-print-directory -C csrc sanitize
+	$(CSRC) sanitize
 
 fuzz: setup  ## mutated files through every reader under ASan + UBSan
-	$(MAKE) --no-print-directory -C csrc fuzz FUZZ_INPUTS=$(FUZZ_INPUTS)
+	$(CSRC) fuzz FUZZ_INPUTS=$(FUZZ_INPUTS)
 
 # --- figures and pages ---
 
-bench: setup  ## speed benchmarks, printed and saved under benchmarks/results
-	$(BIN)/python -m benchmarks.speed --save
+bench: setup  ## every benchmarks/*_speed.py, printed and saved under benchmarks/results
+	for bench in $(SPEED); do $(BIN)/python -m benchmarks.$$bench --save || exit 1; done
 	$(BIN)/python -m benchmarks.report
 
 report: setup  ## BENCHMARKS.md and the README's results from benchmarks/results
@@ -98,4 +102,4 @@ docs: setup  ## build the site into site/
 clean:  ## remove what was built, but not .venv
 	rm -rf build dist site *.egg-info .mypy_cache .pytest_cache .ruff_cache .hypothesis
 	find kgwalk agents benchmarks tests -name __pycache__ -type d -prune -exec rm -rf {} +
-	-$(MAKE) --no-print-directory -C csrc clean
+	-$(CSRC) clean

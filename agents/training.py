@@ -6,6 +6,7 @@ makes the same steps as one that was not.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import time
@@ -55,7 +56,7 @@ class Trainer:
         optimizer: over ``model.parameters()`` in their order.
         folder: where checkpoint and curves go.
         seed: of the run.
-        run_id: JSON-able description of the run (config, dataset fingerprint, seed): a checkpoint of another is refused.
+        run_id: JSON-able description of the run (config, dataset fingerprint, seed); that of another is refused.
         loss: ``loss(step)`` gives the loss to descend and numbers to log.
         validate: a score to be high, on valid.
         keep: called when validation is best so far; saves the agent.
@@ -87,7 +88,7 @@ class Trainer:
         self.optimizer = optimizer
         self.folder = folder
         self.seed = seed
-        self.run_id = dict(run_id)
+        self.run_id = json.loads(json.dumps(dict(run_id)))  # as a checkpoint gives it back: tuples are lists
         self.loss = loss
         self.validate = validate
         self.keep = keep
@@ -143,7 +144,7 @@ class Trainer:
         loss, logged = self.loss(step)
         if not torch.isfinite(loss):
             raise ValueError(
-                f"the loss is {loss.item()} at step {step} with learning rate {self.learning_rate(step):g}: lower the rate"
+                f"the loss is {loss.item()} at step {step}: lower the learning rate from {self.learning_rate(step):g}"
             )
         self.optimizer.zero_grad(set_to_none=False)  # big tables: clearing in place spares new pages
         loss.backward()  # type: ignore[no-untyped-call]
@@ -170,7 +171,9 @@ class Trainer:
         if note.get("run") != self.run_id:
             theirs = note.get("run") or {}
             differs = sorted(k for k in self.run_id.keys() | theirs.keys() if self.run_id.get(k) != theirs.get(k))
-            raise ValueError(f"{path} is of another run: {', '.join(differs)} differ; resume with what it was begun with")
+            raise ValueError(
+                f"{path} is of another run: {', '.join(differs)} differ; resume with what it was begun with"
+            )
         try:
             self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
             slots: dict[int, dict[str, Tensor]] = {}
@@ -178,7 +181,9 @@ class Trainer:
                 if key.startswith("optimizer."):
                     _, index, name = key.split(".", 2)
                     slots.setdefault(int(index), {})[name] = value
-            self.optimizer.load_state_dict({"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]})
+            self.optimizer.load_state_dict(
+                {"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]}
+            )
             saved = note["progress"]
             assert self.state.extra is not None
             self.state.extra.update(saved.pop("extra"))

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 import torch
-from kgwalk.agents.policies.path import PathPolicy, PathPolicyConfig
-from kgwalk.agents.walker import WalkerAgent
 from numpy.typing import NDArray
 
 from benchmarks.common import print_table, save_result
 from kgwalk._core import ActionSets, Expand, set_num_threads
+from kgwalk.agents.policies.path import PathPolicy, PathPolicyConfig
+from kgwalk.agents.walker import WalkerAgent
 from kgwalk.data import Dataset, load
 from kgwalk.protocols import Candidates, Ids, Moves
 from kgwalk.search import ANY, chain, propagate, rank, search

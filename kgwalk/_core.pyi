@@ -1,8 +1,8 @@
 """Typed face of the C++ core. All id arrays are C-contiguous int32; offsets are int64."""
 
-from typing import Any
 from collections.abc import Iterator
 from os import PathLike
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray

@@ -1,0 +1,1 @@
+"""Policies: what scores the moves of a walker."""

@@ -7,11 +7,12 @@
 
 namespace kgwalk {
 
-/// Walks that reach a known answer: path p belongs to query[p] and has `hops` moves, STAY at the end where it is shorter.
+/// Walks that reach a known answer: path p belongs to query[p] and has `hops` moves, STAY at the end where it is
+/// shorter.
 struct FoundPaths {
-  std::vector<std::int32_t> query;     // (p), rising
-  std::vector<EntityId> entities;      // (p, hops + 1), source first
-  std::vector<RelationId> relations;   // (p, hops)
+  std::vector<std::int32_t> query;    // (p), rising
+  std::vector<EntityId> entities;     // (p, hops + 1), source first
+  std::vector<RelationId> relations;  // (p, hops)
 };
 
 struct PathLimits {
@@ -22,9 +23,9 @@ struct PathLimits {
   int max_branch = 256;
 };
 
-/// Legal walks from source to target that visit no entity twice, by depth-first search with a look-up for the last hop, so
-/// that its cost is max_branch^(hops - 1) nodes per query at worst. Query i draws from stream i of `seed`: what is found
-/// does not depend on the number of threads.
+/// Legal walks from source to target that visit no entity twice, by depth-first search with a look-up for the last hop,
+/// so that its cost is max_branch^(hops - 1) nodes per query at worst. Query i draws from stream i of `seed`: what is
+/// found does not depend on the number of threads.
 /// @throws std::invalid_argument on limits below 1 or a query without a target
 FoundPaths find_paths(const ActionSets& actions, Span<const Query> queries, const PathLimits& limits,
                       std::uint64_t seed);
