@@ -177,7 +177,7 @@ class _Learner:
         return c.reinforce_learning_rate * (1 - 0.9 * (step - c.warm_up_steps) / c.steps)
 
     def validate(self) -> float:
-        report = evaluate(self.agent, self.valid, "valid", Protocol(directions="tail"))
+        report = evaluate(self.agent, self.valid, "valid", Protocol(directions="tail"), progress=False)
         return float(report.metrics["tail"]["mrr"])
 
     def _batch(self, step: int, size: int, rows: Rows) -> Rows:

@@ -6,6 +6,7 @@ makes the same steps as one that was not.
 
 from __future__ import annotations
 
+import json
 import logging
 import math
 import time
@@ -87,7 +88,7 @@ class Trainer:
         self.optimizer = optimizer
         self.folder = folder
         self.seed = seed
-        self.run_id = dict(run_id)
+        self.run_id = json.loads(json.dumps(dict(run_id)))  # as a checkpoint gives it back: tuples are lists
         self.loss = loss
         self.validate = validate
         self.keep = keep

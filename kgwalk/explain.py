@@ -50,6 +50,8 @@ class PathInWords:
 
     def __str__(self) -> str:
         """``Ada --parent--> Tom <--sister-- Ann``: arrows point from head to tail, whichever way was walked."""
+        if not self.hops:
+            return f"{self.source} (stays)"
         words = [self.source]
         for hop in self.hops:
             words.append(f"<--{hop.relation}--" if hop.inverse else f"--{hop.relation}-->")

@@ -72,6 +72,8 @@ def edge_logits(
     offsets = _offsets(candidates.offsets)
     relations = _ids(candidates.relations, "relations")
     entities = _ids(candidates.entities, "entities")
+    if entity_table is not None:
+        _check_accumulates(entity_table, accumulate)
     if _compiled(*tensors):
         edge: torch.Tensor = _EdgeLogits.apply(  # type: ignore[no-untyped-call]
             relation_scores, entity_query, entity_table, offsets, relations, entities, accumulate
@@ -94,12 +96,16 @@ def lookup(table: torch.Tensor, ids: torch.Tensor, *, accumulate: bool = False) 
 
     Args:
         table: (n, d).
-        ids: (k,) int64, in [0, n).
+        ids: (k,) int64 or int32, in [0, n).
         accumulate: add the gradient straight into ``table.grad``, ``table`` being a leaf, instead of handing autograd a
             dense (n, d) tensor for every use to add up: for a table of millions of numbers that is looked up many times
             in a step, this is most of the step. Only ``backward()`` sees such gradients, ``torch.autograd.grad`` does
             not.
     """
+    _check_matrix(table, "table")
+    _check_accumulates(table, accumulate)
+    if ids.ndim != 1 or ids.dtype not in (torch.int64, torch.int32):
+        raise ValueError(f"ids: expected one dimension of int64 or int32, got {ids.dtype} {tuple(ids.shape)}")
     if _compiled(table):
         rows: torch.Tensor = _Lookup.apply(table, ids, accumulate)  # type: ignore[no-untyped-call]
         return rows
@@ -189,6 +195,11 @@ def _check_matrix(matrix: torch.Tensor, name: str, rows: int = -1, columns: int 
     shape = tuple(matrix.shape)
     if len(shape) != 2 or rows not in (-1, shape[0]) or columns not in (-1, shape[1]):
         raise ValueError(f"{name}: expected shape ({rows}, {columns}), -1 being any, got {shape}")
+
+
+def _check_accumulates(table: torch.Tensor, accumulate: bool) -> None:
+    if accumulate and not table.is_leaf:
+        raise ValueError("accumulate: expected a table that is a leaf, since only those have a gradient of their own")
 
 
 def _check_offsets(offsets: Offsets, size: int) -> None:

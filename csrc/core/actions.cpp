@@ -9,9 +9,11 @@
 namespace kgwalk {
 namespace {
 
+constexpr std::size_t kScanned = 16;  // answers that are scanned faster than searched
+constexpr std::size_t kSketched = 6;  // answers that leave most of a 64-bit sketch empty
+
 bool holds(Span<const Edge> answers, EntityId entity) {
-  constexpr std::size_t kFew = 16;  // a scan without branches beats a search
-  if (answers.size() <= kFew) {
+  if (answers.size() <= kScanned) {
     bool found = false;
     for (const Edge& e : answers) found |= e.tail == entity;
     return found;
@@ -26,7 +28,9 @@ bool holds(Span<const Edge> answers, EntityId entity) {
 bool ActionRow::legal(std::size_t slot) const {
   const auto s = static_cast<std::int32_t>(slot);
   if ((num_hidden > 0 && s == hidden[0]) || (num_hidden > 1 && s == hidden[1])) return false;
-  return !filtered() || edges[slot].tail == target || !holds(answers, edges[slot].tail);
+  if (!filtered()) return true;
+  const EntityId tail = edges[slot].tail;
+  return (sketch & sketch_bit(tail)) == 0 || tail == target || !holds(answers, tail);
 }
 
 std::size_t ActionRow::count() const {
@@ -39,17 +43,30 @@ std::size_t ActionRow::count() const {
 void ActionRow::closed(std::vector<std::int32_t>& slots) const {
   slots.assign(hidden, hidden + num_hidden);
   if (!filtered()) return;
-  // A 64-bit sketch of the answers spares most edges the search.
-  const auto bit = [](EntityId e) { return std::uint64_t{1} << ((static_cast<std::uint32_t>(e) * 0x9E3779B1u) >> 26); };
-  std::uint64_t sketch = 0;
-  for (const Edge& e : answers) sketch |= bit(e.tail);
   slots.clear();
-  for (std::size_t slot = 0; slot < edges.size(); ++slot) {
-    const bool may_be_answer = (sketch & bit(edges[slot].tail)) != 0;
-    const auto s = static_cast<std::int32_t>(slot);
-    const bool is_hidden = (num_hidden > 0 && s == hidden[0]) || (num_hidden > 1 && s == hidden[1]);
-    if ((may_be_answer || is_hidden) && !legal(slot)) slots.push_back(s);
+  int next_hidden = 0;
+  const auto collect = [&](const auto& may_be_answer) {
+    for (std::size_t slot = 0; slot < edges.size(); ++slot) {
+      const auto s = static_cast<std::int32_t>(slot);
+      if (next_hidden < num_hidden && s == hidden[next_hidden]) {
+        slots.push_back(s);
+        ++next_hidden;
+      } else if (may_be_answer(edges[slot].tail) && !legal(slot)) {
+        slots.push_back(s);
+      }
+    }
+  };
+  if (answers.size() <= kSketched || answers.size() > 8 * edges.size()) {
+    collect([&](EntityId tail) { return (sketch & sketch_bit(tail)) != 0; });
+    return;
   }
+  // Marking the answers costs two passes over them, and spares nearly every edge a search.
+  constexpr std::uint32_t kMarks = 1u << 15;
+  thread_local std::vector<std::uint8_t> marked(kMarks);
+  const auto mark_of = [&](EntityId e) -> std::uint8_t& { return marked[static_cast<std::uint32_t>(e) % kMarks]; };
+  for (const Edge& e : answers) mark_of(e.tail) = 1;
+  collect([&](EntityId tail) { return mark_of(tail) != 0; });
+  for (const Edge& e : answers) mark_of(e.tail) = 0;
 }
 
 ActionRow ActionSets::row(EntityId at, const Query& query, bool last_hop) const {
@@ -78,6 +95,7 @@ QueryPlan ActionSets::plan(const Query& query) const {
   const Span<const Edge> answers = closed_answers(query);
   plan.answers = answers.data();
   plan.num_answers = static_cast<std::int32_t>(answers.size());
+  for (const Edge& e : answers) plan.sketch |= ActionRow::sketch_bit(e.tail);
   if (!rules_.hide_fact || query.target < 0) return plan;
   const Triple fact{query.source, query.relation, query.target};
   std::int32_t slots[2] = {-1, -1};
@@ -99,6 +117,7 @@ ActionRow ActionSets::row(EntityId at, const QueryPlan& plan, bool last_hop) con
   if (at == plan.query.source && plan.fact_slot >= 0) row.hidden[row.num_hidden++] = plan.fact_slot;
   if (at == plan.query.target && plan.inverse_slot >= 0) row.hidden[row.num_hidden++] = plan.inverse_slot;
   if (last_hop) row.answers = {plan.answers, static_cast<std::size_t>(plan.num_answers)};
+  row.sketch = plan.sketch;
   return row;
 }
 

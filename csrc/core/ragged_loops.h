@@ -33,8 +33,8 @@ struct RaggedLoops {
   void (*scatter)(const RaggedRows& rows, const float* weights, const float* query, std::int32_t low, std::int32_t high,
                   float* out);
 
-  /// out[i] = exp(in[i]) within 2 ulp for in[i] <= 88; 0 below -87.3, where results would be denormal. `in` may be
-  /// `out`.
+  /// out[i] = exp(in[i]) within 2 ulp; 0 below -87.3, where results would be denormal, infinite from 88.4 on. `in` may
+  /// be `out`.
   void (*exps)(const float* in, std::int64_t n, float* out);
 };
 

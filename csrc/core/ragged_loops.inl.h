@@ -10,7 +10,7 @@ constexpr int kLanes = 32;
 constexpr int kParts = kLanes / kWidth;
 
 using Vec = float __attribute__((vector_size(4 * kWidth)));
-using Bits = std::int32_t __attribute__((vector_size(4 * kWidth)));
+using Bits = std::uint32_t __attribute__((vector_size(4 * kWidth)));
 using Unaligned = float __attribute__((vector_size(4 * kWidth), aligned(4), may_alias));
 using Quad = float __attribute__((vector_size(16)));
 using UnalignedQuad = float __attribute__((vector_size(16), aligned(4), may_alias));
@@ -93,6 +93,9 @@ void scatter(const RaggedRows& rows, const float* weights, const float* query, s
 /// exp(x) = 2^k exp(r) with k the integer nearest to x / log 2 and |r| <= log(2) / 2: the polynomial is Cephes' expf.
 inline Vec exp(Vec x) {
   constexpr float kRound = 12582912.0f;  // 1.5 * 2^23: adding it leaves the nearest integer in the low bits
+  constexpr float kLargest = 88.5f;      // from here on 2^k is infinite
+  const Bits over = reinterpret_cast<Bits>(x > kLargest);
+  x = reinterpret_cast<Vec>((over & reinterpret_cast<Bits>(Vec{} + kLargest)) | (~over & reinterpret_cast<Bits>(x)));
   const Vec shifted = x * 1.44269504088896341f + kRound;
   const Vec k = shifted - kRound;
   const Vec r = (x - k * 0.693359375f) - k * -2.12194440e-4f;
@@ -102,8 +105,8 @@ inline Vec exp(Vec x) {
   poly = poly * r + 1.6666665459e-1f;
   poly = poly * r + 5.0000001201e-1f;
   poly = poly * (r * r) + r + 1.0f;
-  const Bits scale = (reinterpret_cast<Bits>(shifted) << 23) + 0x3F800000;  // 2^k: k is in shifted's low bits
-  const Bits keep = ~(x < -87.3f);                                          // NaN compares false, so it is kept
+  const Bits scale = (reinterpret_cast<Bits>(shifted) << 23) + 0x3F800000u;  // 2^k: k is in shifted's low bits
+  const Bits keep = ~reinterpret_cast<Bits>(x < -87.3f);                     // NaN compares false, so it is kept
   return reinterpret_cast<Vec>(reinterpret_cast<Bits>(poly * reinterpret_cast<Vec>(scale)) & keep);
 }
 

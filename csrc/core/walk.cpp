@@ -87,7 +87,9 @@ void Walk::draw(std::size_t i) {
   Walker& w = walkers_[i];
   w.query_row = static_cast<std::int32_t>(next_query(i));
   w.status = Status::kDrawn;
-  __builtin_prefetch(&plans_[static_cast<std::size_t>(w.query_row)]);
+  const auto* plan = reinterpret_cast<const char*>(&plans_[static_cast<std::size_t>(w.query_row)]);
+  __builtin_prefetch(plan);
+  __builtin_prefetch(plan + sizeof(QueryPlan) - 1);
 }
 
 void Walk::begin_walk(Walker& w) const {
@@ -166,7 +168,23 @@ std::int32_t Walk::slot_of(const Walker& w, std::size_t i, std::int32_t action) 
 }
 
 template <class Action>
-void Walk::advance(std::size_t begin, std::size_t end, Span<const Action> actions, const StepOut& did) {
+void Walk::choose(std::size_t begin, std::size_t end, Span<const Action> actions) {
+  for (std::size_t i = begin; i < end; ++i) {
+    Walker& w = walkers_[i];
+    const auto action = static_cast<std::int32_t>(actions[i]);
+    if (w.status == Status::kEnded) continue;
+    if (action >= w.count) {
+      w.slot = kIllegal;
+    } else if (action < w.lead) {
+      w.slot = kStay;
+    } else {
+      w.slot = chooses_relation(w) ? runs_[i][static_cast<std::size_t>(action - 1)] : slot_of(w, i, action);
+      __builtin_prefetch(w.edges + w.slot);
+    }
+  }
+}
+
+void Walk::advance(std::size_t begin, std::size_t end, const StepOut& did) {
   const auto hops = static_cast<std::size_t>(config_.horizon);
   for (std::size_t i = begin; i < end; ++i) {
     Walker& w = walkers_[i];
@@ -179,16 +197,9 @@ void Walk::advance(std::size_t begin, std::size_t end, Span<const Action> action
       draw(i);
       continue;
     }
-    const auto action = static_cast<std::int32_t>(actions[i]);
-    Edge move{stay_, w.at};
-    bool illegal = action >= w.count;
-    if (!illegal && action >= w.lead) {
-      const std::int32_t slot =
-          chooses_relation(w) ? runs_[i][static_cast<std::size_t>(action - 1)] : slot_of(w, i, action);
-      illegal = asks(w) && !row_of(w, true).legal(static_cast<std::size_t>(slot));
-      if (!illegal) move = w.edges[slot];
-    }
-    did.illegal[i] = illegal;
+    if (w.slot >= 0 && asks(w) && !filter_of(w).legal(static_cast<std::size_t>(w.slot))) w.slot = kIllegal;
+    did.illegal[i] = w.slot == kIllegal;
+    const Edge move = w.slot >= 0 ? w.edges[w.slot] : Edge{stay_, w.at};
     if (chooses_relation(w)) {
       w.chosen = move.relation;
       w.phase = 1;
@@ -227,7 +238,8 @@ void Walk::step(Span<const Action> actions, const StepOut& did, const Observatio
     const auto end = static_cast<std::size_t>(last);
     for (auto begin = static_cast<std::size_t>(first); begin < end; begin += kBlock) {
       const std::size_t stop = std::min(end, begin + kBlock);
-      advance(begin, stop, actions, did);
+      choose(begin, stop, actions);
+      advance(begin, stop, did);
       observe(begin, stop, out);
     }
   });
@@ -246,7 +258,7 @@ void Walk::sample_actions(std::int64_t* out) {
       std::int32_t action = draw();
       if (asks(w)) {
         // Closed answers are not listed here: draw again, which keeps the rest uniform. STAY is always open.
-        const ActionRow row = row_of(w, true);
+        const ActionRow row = filter_of(w);
         while (action > 0 && !row.legal(static_cast<std::size_t>(slot_of(w, i, action)))) action = draw();
       }
       out[i] = action;

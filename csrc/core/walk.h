@@ -136,6 +136,8 @@ class Walk {
 
  private:
   /// kDrawn: the next query is chosen, but its plan has not been read from memory yet.
+  static constexpr std::int32_t kStay = -1, kIllegal = -2;
+
   enum class Status : std::uint8_t { kIdle, kDrawn, kWalking, kEnded };
 
   struct Walker {
@@ -148,6 +150,7 @@ class Walk {
     EntityId at = 0;
     RelationId last = 0;
     RelationId chosen = 0;  // split: what phase 0 chose
+    std::int32_t slot = 0;  // of the move that the step makes, or kStay, kIllegal
     std::int32_t query_row = 0;
     std::int16_t hop = 0;
     std::uint8_t phase = 0;
@@ -159,8 +162,12 @@ class Walk {
   template <class Action>
   void check_actions(Span<const Action> actions) const;
 
+  // A step is three passes over a block of walkers, each asking for the memory that the next will read.
+  /// Turns actions into slots.
   template <class Action>
-  void advance(std::size_t begin, std::size_t end, Span<const Action> actions, const StepOut& did);
+  void choose(std::size_t begin, std::size_t end, Span<const Action> actions);
+  /// Follows the edges in the slots; starts new walks where that is due.
+  void advance(std::size_t begin, std::size_t end, const StepOut& did);
   /// Chooses the next query of a walker; begin_walk() follows once its plan is in the cache.
   void draw(std::size_t i);
   void begin_walk(Walker& w) const;
@@ -192,6 +199,8 @@ class Walk {
            actions_->rules().hide_answers;
   }
   ActionRow row_of(const Walker& w, bool filtered) const;
+  /// The row in `w.edges` with all answers closed, hidden slots aside: legal() of index-form actions.
+  ActionRow filter_of(const Walker& w) const;
 
   std::shared_ptr<const ActionSets> actions_;
   WalkConfig config_;

@@ -10,11 +10,30 @@ namespace {
 
 constexpr std::int64_t kGrain = 4096;  // rows that pay for waking a thread
 
+/// Apart and without aliasing, so that it is vectorised.
+void copy_edges(const Edge* __restrict from, std::int32_t n, std::int32_t* __restrict relations,
+                std::int32_t* __restrict entities) {
+  for (std::int32_t j = 0; j < n; ++j) {
+    relations[j] = from[j].relation;
+    entities[j] = from[j].tail;
+  }
+}
+
 }  // namespace
 
 ActionRow Walk::row_of(const Walker& w, bool filtered) const {
   ActionRow row = actions_->row(w.at, w.plan, filtered);
   if (!config_.training) row.target = -1;
+  return row;
+}
+
+ActionRow Walk::filter_of(const Walker& w) const {
+  ActionRow row;
+  row.at = w.at;
+  row.edges = {w.edges, static_cast<std::size_t>(w.degree)};
+  row.answers = {w.plan.answers, static_cast<std::size_t>(w.plan.num_answers)};
+  row.sketch = w.plan.sketch;
+  row.target = config_.training ? w.plan.query.target : -1;
   return row;
 }
 
@@ -113,7 +132,10 @@ void Walk::observe(std::size_t begin, std::size_t end, const ObservationOut& out
     prefetch_offsets(walkers_[i].at);
   };
   const auto fetch = [&](std::size_t i) {
-    if (i < end) prefetch_edges(walkers_[i].at);
+    if (i >= end) return;
+    const Walker& w = walkers_[i];
+    prefetch_edges(w.at);
+    if (last_hop(w)) __builtin_prefetch(w.plan.answers);
   };
   std::int64_t ending = 0;
   for (std::size_t i = begin; i < begin + kPlansAhead; ++i) stand(i);
@@ -159,13 +181,8 @@ std::int32_t Walk::emit(std::size_t i, std::int32_t* relations, std::int32_t* en
   std::int32_t slot = 0;
   for (std::int32_t k = 0; k <= w.num_closed; ++k) {
     const std::int32_t stop = k < w.num_closed ? closed[k] : w.degree;
-    const Edge* from = w.edges + slot;
-    const std::int32_t length = stop - slot;
-    for (std::int32_t j = 0; j < length; ++j) {
-      relations[n + j] = from[j].relation;
-      entities[n + j] = from[j].tail;
-    }
-    n += length;
+    copy_edges(w.edges + slot, stop - slot, relations + n, entities + n);
+    n += stop - slot;
     slot = stop + 1;
   }
   return n;
@@ -235,7 +252,7 @@ void Walk::write_mask(bool* mask) const {
     bool* row = mask + i * width;
     std::fill_n(row, w.count, true);
     if (!asks(w)) continue;
-    const ActionRow actions = row_of(w, true);
+    const ActionRow actions = filter_of(w);
     for (std::int32_t a = 1; a < w.count; ++a) row[a] = actions.legal(static_cast<std::size_t>(slot_of(w, i, a)));
   }
 }

@@ -27,7 +27,7 @@ def explain(
 ) -> None:
     """Ask one query and show the answers with the paths that lead there.
 
-    For example `kgwalk explain runs/family-reinforce-seed0 "Percy Penn" uncle`. Numbers are the probabilities of paths.
+    For example `kgwalk explain runs/family-reinforce-seed0 "Leo Penn" cousin`. Numbers are the probabilities of paths.
     Arrows point from head to tail: a step `<--uncle--` was walked against the relation's direction.
     """
     from kgwalk.explain import explain as explained

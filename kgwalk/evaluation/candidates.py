@@ -34,7 +34,7 @@ class CandidateTable(NamedTuple):
 
 def candidates_for(dataset: Dataset, split: str) -> CandidateTable | None:
     """The candidates of a split's tail queries: NELL-995's ``test`` and the Countries sets have some."""
-    if dataset.name.startswith("Countries-"):
+    if dataset.name.startswith("Countries-") and len(dataset.queries(split)):
         return region_candidates(dataset, split)
     return labelled_candidates(dataset) if split == "test" else None
 

@@ -124,6 +124,16 @@ def test_missing_data_say_where_they_were_looked_for(kgwalk: Any, monkeypatch: p
     assert "KGWALK_DATA" in done.stderr
 
 
+def test_without_torch_it_says_what_to_install(kgwalk: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> None:
+        raise ModuleNotFoundError("No module named 'torch'", name="torch")
+
+    monkeypatch.setattr("kgwalk.cli.runs.importlib.import_module", missing)
+    done = kgwalk("train", "Family")
+    assert done.exit_code == 2
+    assert "pip install 'kgwalk[agents]'" in done.stderr
+
+
 def test_debug_shows_the_traceback(kgwalk: Any) -> None:
     done = kgwalk("--debug", "train", "Family", "--set", "x=1")
     assert isinstance(done.exception, ValueError)

@@ -125,6 +125,13 @@ def test_facts_of_the_graph_are_marked(tiny: Dataset, agent_of: Make) -> None:
     assert "ann  score 0.900  (a fact of the graph)" in str(explanation)
 
 
+def test_a_walker_that_never_moved_says_so(tiny: Dataset, agent_of: Make) -> None:
+    agent = agent_of({(BOB, SISTER): [(BOB, -0.1)]}, paths_of((0, [BOB, BOB], [STAY], 0.9)))
+    path = explain(agent, tiny, "bob", "sister").answers[0].paths[0]
+    assert str(path) == "bob (stays)"
+    assert path.to_json()["hops"] == []
+
+
 def test_limits_are_kept(tiny: Dataset, agent_of: Make) -> None:
     agent = agent_of({(BOB, SISTER): [(ANN, -0.7), (ADA, -1.0)]}, BOB_TO_ANN)
     explanation = explain(agent, tiny, "bob", "sister", answers=1, paths=1)

@@ -108,6 +108,26 @@ def test_masked_candidates_have_probability_zero(library: Function) -> None:
     torch.testing.assert_close(kept.grad, torch.zeros(4), atol=1e-7, rtol=0)
 
 
+@pytest.mark.parametrize("library", [ragged, reference])
+def test_infinite_values(library: Function) -> None:
+    offsets = torch.tensor([0, 2, 4])
+    norm = library.log_sum_exp(torch.tensor([torch.inf, 0, 1, 1]), offsets)  # type: ignore[attr-defined]
+    torch.testing.assert_close(norm, torch.tensor([torch.inf, 1 + np.log(2)]).float())
+    entropy = library.entropy(torch.tensor([200.0, 0, 0, 90]), offsets)  # type: ignore[attr-defined]
+    assert entropy.tolist() == [-torch.inf, -torch.inf]
+
+
+def test_exponentials_to_two_units_in_the_last_place() -> None:
+    """Through log-softmax's gradient of one row: ``0 - exp(log p)``, for every magnitude that is not denormal."""
+    log_probs = -torch.cat([torch.logspace(-8, 1.94, 4_000), torch.zeros(1), torch.arange(88.0)])
+    grad = torch.zeros(len(log_probs)).numpy()
+    grad[-1] = 1
+    one_row = np.array([0, len(log_probs)])
+    got = -torch.from_numpy(_core.ragged_log_softmax_backward(log_probs.numpy(), grad, one_row))[:-1]
+    exact = log_probs[:-1].double().exp()
+    assert float(((got.double() - exact) / exact).abs().max()) < 2 * 2.0**-23
+
+
 def test_not_a_number_is_not_hidden() -> None:
     log_probs = ragged.log_softmax(torch.tensor([0.0, torch.nan, 1.0]), np.array([0, 2, 3]))
     assert log_probs.isnan().tolist() == [True, True, False]

@@ -1,0 +1,129 @@
+from __future__ import annotations
+
+from itertools import pairwise
+
+import numpy as np
+import pytest
+import torch
+
+from kgwalk import ragged
+from kgwalk._core import Graph
+from kgwalk.agents.policies.path import PathPolicy
+from kgwalk.agents.rollouts import distinct_share, follow, roll_out, walk_log_probs
+from kgwalk.agents.walker import walking_rules
+from kgwalk.protocols import Candidates, Moves
+
+from .conftest import facts_of
+
+
+def one_walk_log_prob(policy: PathPolicy, graph: Graph, query: np.ndarray, entities: list[int], relations: list[int]):
+    """The slow and obvious way: one walker, one state, one move at a time."""
+    rules = walking_rules(graph, 0, training=True)
+    query = query[None]
+    state, total = policy.begin(query), 0.0
+    for hop, (at, relation) in enumerate(zip(entities, relations, strict=False)):
+        last = hop == len(relations) - 1
+        candidates = Candidates(*rules.candidates(np.array([at], np.int32), np.zeros(1, np.int32), query, last))
+        log_probs = torch.log_softmax(policy.logits(state, candidates), 0)
+        moves = list(zip(candidates.relations.tolist(), candidates.entities.tolist(), strict=True))
+        total += log_probs[moves.index((relation, entities[hop + 1]))].item()
+        state = policy.advance(state, Moves(np.array([relation], np.int32), np.array([entities[hop + 1]], np.int32)))
+    return total
+
+
+def roll(policy: PathPolicy, graph: Graph, queries: np.ndarray, **kwargs):
+    settings = {"hops": 3, "rollouts": 8, "seed": 1, "stream": 0} | kwargs
+    return roll_out(policy, walking_rules(graph, 0, training=True), queries, **settings)
+
+
+def test_distinct_states_give_each_walk_its_own_probability(small: Graph, policy: PathPolicy) -> None:
+    queries = facts_of(small)[:6]
+    hops, walks = roll(policy, small, queries)
+    for k, log_prob in enumerate(walk_log_probs(hops).tolist()):
+        walked = one_walk_log_prob(
+            policy, small, queries[walks.query[k]], walks.entities[k].tolist(), walks.relations[k].tolist()
+        )
+        assert log_prob == pytest.approx(walked, abs=1e-4)
+    assert distinct_share(hops) < 1
+    assert hops[0].num_states == len(queries)
+
+
+def test_walks_are_walks_and_never_use_their_own_fact(small: Graph, policy: PathPolicy) -> None:
+    queries = facts_of(small)
+    _, walks = roll(policy, small, queries)
+    for query, entities, relations, hit in zip(
+        queries[walks.query], walks.entities, walks.relations, walks.hit, strict=True
+    ):
+        source, asked, target = query.tolist()
+        assert entities[0] == source
+        assert hit == (entities[-1] == target)
+        for (a, b), r in zip(pairwise(entities.tolist()), relations.tolist(), strict=True):
+            if r == small.stay:
+                assert a == b
+                continue
+            assert small.find(a, r, b) >= 0
+            assert (a, r, b) != (source, asked, target)
+            assert (a, r, b) != (target, small.inverse(asked), source)
+
+
+def test_walks_depend_on_seed_and_stream_alone(small: Graph, policy: PathPolicy) -> None:
+    queries = facts_of(small)[:10]
+    _, whole = roll(policy, small, queries, seed=3)
+    _, again = roll(policy, small, queries, seed=3)
+    _, other = roll(policy, small, queries, seed=4)
+    _, second_half = roll(policy, small, queries[5:], seed=3, stream=5 * 8)
+    np.testing.assert_array_equal(whole.entities, again.entities)
+    assert (whole.entities != other.entities).any()
+    np.testing.assert_array_equal(whole.entities[40:], second_half.entities)
+
+
+def test_following_rolled_out_walks_gives_their_probability(small: Graph, policy: PathPolicy) -> None:
+    queries = facts_of(small)[:9]
+    hops, walks = roll(policy, small, queries)
+    rules = walking_rules(small, 0, training=True)
+    followed = follow(policy, rules, queries, walks.query, walks.entities, walks.relations, small.stay)
+    torch.testing.assert_close(walk_log_probs(followed), walk_log_probs(hops))
+    crooked = walks.entities.copy()
+    crooked[0, 1] = (crooked[0, 1] + 1) % small.num_entities
+    with pytest.raises(ValueError, match="illegal move at hop 0"):
+        follow(policy, rules, queries, walks.query, crooked, walks.relations, small.stay)
+
+
+def test_action_dropout_is_in_the_distribution_that_is_sampled(small: Graph, policy: PathPolicy) -> None:
+    torch.manual_seed(0)
+    hops, _ = roll(policy, small, facts_of(small), action_dropout=0.5)
+    dropped = 0
+    for hop in hops:
+        offsets = hop.candidates.offsets
+        torch.testing.assert_close(ragged.log_sum_exp(hop.log_probs, offsets), torch.zeros(len(offsets) - 1))
+        assert torch.isfinite(hop.log_probs[torch.from_numpy(hop.chosen)]).all()
+        dropped += int(torch.isinf(hop.log_probs).sum())
+    candidates = sum(len(hop.log_probs) for hop in hops)
+    assert 0.3 < dropped / candidates < 0.5  # a state that would lose every move keeps them all
+
+
+def test_gradient_is_the_plain_one(small: Graph, policy: PathPolicy) -> None:
+    """Sharing states and adding into ``grad`` directly change nothing: finite differences agree."""
+    queries = facts_of(small)[:4]
+    hops, walks = roll(policy, small, queries)
+    weights = torch.linspace(-1, 1, len(walks.hit))
+    (weights * walk_log_probs(hops)).sum().backward()
+    rules = walking_rules(small, 0, training=True)
+
+    def value() -> float:
+        with torch.no_grad():
+            again = follow(policy, rules, queries, walks.query, walks.entities, walks.relations, small.stay)
+            return float((weights * walk_log_probs(again)).double().sum())
+
+    for parameter in policy.parameters():
+        direction = torch.randn(parameter.shape, generator=torch.Generator().manual_seed(0))
+        assert parameter.grad is not None
+        slope = float((parameter.grad * direction).sum())
+        step = 1e-2 / float(direction.norm())
+        with torch.no_grad():
+            parameter += step * direction
+            up = value()
+            parameter -= 2 * step * direction
+            down = value()
+            parameter += step * direction
+        assert slope == pytest.approx((up - down) / (2 * step), rel=0.05, abs=0.05)
