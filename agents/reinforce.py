@@ -59,27 +59,28 @@ class ReinforceConfig:
     hops: int = 3
     max_out_degree: int | None = None
     directions: Directions = "both"
-    warm_up_steps: int = 1000
+    warm_up_steps: int = 600
     warm_up_batch: int = 512
     warm_up_paths: int = 64
     warm_up_branch: int = 256
-    steps: int = 1000
+    steps: int = 400
     batch: int = 512
     rollouts: int = 20
     learning_rate: float = 3e-3
-    reinforce_learning_rate: float = 1e-3
+    reinforce_learning_rate: float = 3e-4
     entropy: float = 0.02
     entropy_decay: float = 0.1
     baseline_momentum: float = 0.95
     action_dropout: float = 0.1
     clip: float = 5.0
-    validate_every: int = 250
+    validate_every: int = 200
     validate_queries: int = 0
     beam: int = 128
     final: Final = "keep"
 
 
 # What differs from the defaults, by dataset; each was chosen on valid.
+_SMALL = {"warm_up_batch": 64, "warm_up_steps": 200, "steps": 50, "batch": 64, "validate_every": 50}
 _TUNED: dict[str, dict[str, Any]] = {
     "Family": {
         "warm_up_steps": 400,
@@ -89,6 +90,23 @@ _TUNED: dict[str, dict[str, Any]] = {
         "batch": 128,
         "validate_every": 100,
     },
+    "Kinship": {
+        # Few and densely joined entities: here their embeddings pay, and three hops reach everything a hundred ways.
+        "policy": PathPolicyConfig(entity_dim=64, embedding_dropout=0.4, hidden_dropout=0.2),
+        "hops": 2,
+        "warm_up_steps": 1000,
+        "warm_up_batch": 128,
+        "steps": 200,
+        "batch": 128,
+        "reinforce_learning_rate": 3e-4,
+        "validate_every": 100,
+    },
+    "Countries-S1": _SMALL,
+    "Countries-S2": _SMALL,
+    "Countries-S3": _SMALL,
+    "NELL-995": {"warm_up_batch": 128, "warm_up_steps": 600, "steps": 200, "batch": 128, "validate_every": 100},
+    # Hubs of thousands of edges: a sample of each node's edges still finds a path for 96 % of the training queries.
+    "FB15k-237": {"warm_up_branch": 32, "warm_up_paths": 16, "warm_up_steps": 2000, "validate_queries": 2000},
 }
 
 

@@ -196,9 +196,9 @@ def test_auc_pr_pools_the_regions_of_all_queries(tiny_with: Make, agent_of: Make
     assert report.metrics["auc_pr"] == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
 
 
-def test_auc_pr_ranks_subregions_where_these_are_asked_for(tiny_with: Make, agent_of: Make) -> None:
-    agent = agent_of({(0, 0): [(4, -0.0), (2, -0.1)], (1, 0): [(2, -0.2), (3, -0.3), (5, -0.0)]})
-    report = evaluate(agent, countries(tiny_with, [(0, 0, 2), (1, 0, 3)]))
+def test_auc_pr_is_over_regions_where_subregions_are_asked_for_too(tiny_with: Make, agent_of: Make) -> None:
+    agent = agent_of({(0, 0): [(4, -0.1), (2, -0.0), (6, -3.0)], (1, 0): [(6, -0.2), (5, -0.3), (3, -0.0)]})
+    report = evaluate(agent, countries(tiny_with, [(0, 0, 2), (1, 0, 3), (0, 0, 4), (1, 0, 5)]))
     assert report.metrics["auc_pr"] == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
 
 
