@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "core/actions.h"
 #include "core/thread_pool.h"
 #include "tests/check.h"
@@ -52,6 +54,17 @@ TEST(actions_are_stay_and_the_legal_edges) {
           }
           CHECK(moves == legal_moves(s, at[i], q, rules, last_hop));
           CHECK_EQ(actions.row(at[i], q, last_hop).count(), moves.size());
+          const ActionRow planned = actions.row(at[i], actions.plan(q), last_hop);
+          CHECK_EQ(planned.count(), moves.size());
+          std::vector<std::int32_t> closed;
+          planned.closed(closed);
+          std::vector<Edge> open{moves[0]};
+          for (std::size_t slot = 0; slot < planned.edges.size(); ++slot) {
+            const bool shut = std::binary_search(closed.begin(), closed.end(), static_cast<std::int32_t>(slot));
+            CHECK_EQ(shut, !planned.legal(slot));
+            if (!shut) open.push_back(planned.edges[slot]);
+          }
+          CHECK(open == moves);
         }
       }
     }
