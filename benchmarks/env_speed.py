@@ -52,14 +52,14 @@ def vector(
         def run() -> int:
             for actions in recorded:
                 envs.step(actions, out)
-            return steps * n
+            return int(steps * n)
 
         return run
 
     def sampled() -> int:
         for _ in range(steps):
             envs.step(envs.sample_actions())
-        return steps * n
+        return int(steps * n)
 
     def again(run: Callable[[], int]) -> dict[str, float]:
         rates = []

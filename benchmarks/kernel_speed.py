@@ -12,7 +12,6 @@ import argparse
 import functools
 import time
 from collections.abc import Callable, Sequence
-from functools import partial
 from typing import Any
 
 import numpy as np
@@ -62,17 +61,10 @@ def measure_edge_logits(states: int, dim: int, seed: int) -> dict[str, float]:
     candidates = draw_candidates(states, seed)
     generator = torch.Generator().manual_seed(seed)
     shapes = ((states, RELATIONS), (states, dim), (ENTITIES, dim))
-<<<<<<< HEAD
     scores, query, table = (torch.randn(*shape, generator=generator, requires_grad=True) for shape in shapes)
     leaves = [scores, query, table]
     forward, backward = both_ways(lambda: ragged.edge_logits(scores, query, table, candidates), leaves)
     twin_forward, twin_backward = both_ways(lambda: reference.edge_logits(scores, query, table, candidates), leaves)
-=======
-    leaves = [torch.randn(*shape, generator=generator, requires_grad=True) for shape in shapes]
-    scores, keys, table = leaves
-    forward, backward = both_ways(lambda: ragged.edge_logits(scores, keys, table, candidates), leaves)
-    twin_forward, twin_backward = both_ways(lambda: reference.edge_logits(scores, keys, table, candidates), leaves)
->>>>>>> project
     zeros = fastest(lambda: torch.zeros(ENTITIES, dim))
     return _per_candidate(
         len(candidates.relations),
@@ -92,14 +84,9 @@ def measure_segments(states: int, seed: int) -> dict[str, dict[str, float]]:
     found = {}
     for name in ("log_softmax", "log_sum_exp", "segment_sum", "entropy"):
         values = (reference.log_softmax(logits, there) if name == "entropy" else logits).requires_grad_()
-<<<<<<< HEAD
         compiled, plain = getattr(ragged, name), getattr(reference, name)
         forward, backward = both_ways(functools.partial(compiled, values, offsets), [values])
         twin_forward, twin_backward = both_ways(functools.partial(plain, values, there), [values])
-=======
-        forward, backward = both_ways(partial(getattr(ragged, name), values, offsets), [values])
-        twin = both_ways(partial(getattr(reference, name), values, there), [values])
->>>>>>> project
         found[name] = _per_candidate(
             size, forward=forward, backward=backward, torch_forward=twin_forward, torch_backward=twin_backward
         )

@@ -17,7 +17,7 @@ Final = Literal["keep", "expand"]
 
 @dataclass(frozen=True)
 class Layout:
-    """A prefix tree of relations with budgets; made by :func:`chain` and :func:`tree`.
+    """A prefix tree of relations with budgets; made by `chain` and `tree`.
 
     Node 0 is the root, where walkers stand at the query's source; parents come before their children.
 
@@ -103,7 +103,7 @@ def chain(
         budget: paths kept, for all hops or after each.
         hops: length of the paths; may be left out if a sequence says it.
         per: whether budgets count per query or per path.
-        final: see :class:`Layout`.
+        final: see `Layout`.
 
     Raises:
         ValueError: if lengths disagree, ``hops`` is missing or not positive, or a budget is not positive.
@@ -129,7 +129,7 @@ def tree(
         metapaths: relations hop by hop to the paths to keep: one number for every hop, or one for each hop. A node that
             metapaths share keeps the sum of their budgets per query, or the greatest of them per path.
         per: whether budgets count per query or per path.
-        final: see :class:`Layout`.
+        final: see `Layout`.
 
     Raises:
         ValueError: if there is no metapath, one is empty, its budgets do not fit it, or ``ANY`` has siblings.

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import pytest
 import torch
-from kgwalk.agents.policies.layers import ENOUGH_ROWS, Linear, LSTMCell
 from torch import Tensor, nn
+
+from kgwalk.agents.policies.layers import ENOUGH_ROWS, Linear, LSTMCell
 
 ROWS = [0, 1, ENOUGH_ROWS - 1, ENOUGH_ROWS, ENOUGH_ROWS + 3]
 

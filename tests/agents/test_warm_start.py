@@ -80,9 +80,7 @@ def test_limits_sample_among_the_paths(small: Graph) -> None:
 
 def test_loss_is_the_likelihood_of_the_targets(small: Graph, policy: PathPolicy) -> None:
     queries = facts_of(small)
-    paths = AnswerPaths(
-        walking_rules(small, 0, training=True), queries, hops=3, max_paths=99, max_branch=99, seed=0
-    )
+    paths = AnswerPaths(walking_rules(small, 0, training=True), queries, hops=3, max_paths=99, max_branch=99, seed=0)
     rows = paths.reachable[[3, 0, 7]]
     expected = []
     for row in rows:
