@@ -21,6 +21,7 @@ from benchmarks.common import RESULTS, peak_rss_mb, print_table, save_result
 from kgwalk import _core, agents
 from kgwalk.agents.files import load_tensors
 from kgwalk.agents.training import CHECKPOINT
+from kgwalk.cli.settings import apply_settings
 from kgwalk.evaluation import evaluate
 
 BENCH = "completion"
@@ -31,31 +32,37 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("datasets", nargs="+", help="names of datasets, such as WN18RR")
     parser.add_argument("--agent", default="reinforce", help="name of the agent (default reinforce)")
+    parser.add_argument("--variant", default="", help="name for runs whose configuration is changed by --set")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a field, repeatable")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0], help="seeds to run (default 0)")
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads (default: all cores)")
     parser.add_argument("--runs", type=Path, default=Path("runs"), help="folder of checkpoints (default runs)")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results and skip what is there")
     options = parser.parse_args()
+    if bool(options.set) != bool(options.variant):
+        parser.error("--set and --variant go together: a changed configuration needs a name of its own")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
     _core.set_num_threads(options.threads)
     for name in options.datasets:
         for seed in options.seeds:
-            run(name, options.agent, seed, options.runs, save=options.save)
+            run(name, options.agent, seed, options)
 
 
-def run(dataset_name: str, agent_name: str, seed: int, runs: Path, *, save: bool) -> None:
+def run(dataset_name: str, agent_name: str, seed: int, options: argparse.Namespace) -> None:
     """Train one seed to its end and measure it on every test split."""
     dataset = kgwalk.data.load(dataset_name)
-    stem = f"{(dataset.card.folder or dataset.name).lower()}-{agent_name}"
+    stem = "-".join(filter(None, [(dataset.card.folder or dataset.name).lower(), agent_name, options.variant]))
+    save = options.save
     splits = [split for split in dataset.splits if split.startswith("test")]
+    # NELL-995 has two test splits, "test" and "test_seen".
     names = {split: f"{stem}{split[4:].replace('_', '-')}-seed{seed}" for split in splits}
     if save and all((RESULTS / BENCH / f"{name}.json").exists() for name in names.values()):
         print(f"{stem}, seed {seed}: recorded already")
         return
-    folder = runs / f"{stem}-seed{seed}"
+    folder = options.runs / f"{stem}-seed{seed}"
     agent_class = agents.get(agent_name)
-    config = agent_class.config_for(dataset.name)
+    config = apply_settings(agent_class.config_for(dataset.name), options.set)
     agent = agent_class.fit(dataset, config, folder, resume=True, seed=seed)
     progress = load_tensors(folder / CHECKPOINT)[1]["progress"]
     for split in splits:

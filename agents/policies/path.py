@@ -20,8 +20,6 @@ from torch import Tensor, nn
 from kgwalk import ragged
 from kgwalk.protocols import Candidates, Ids, Moves
 
-from .layers import Linear, LSTMCell
-
 
 @dataclass(frozen=True)
 class PathPolicyConfig:
@@ -84,15 +82,15 @@ class PathPolicy(nn.Module):
             nn.init.xavier_normal_(self.entities)
         width = config.relation_dim + config.entity_dim
         self.lstm = nn.ModuleList(
-            LSTMCell(width if layer == 0 else config.hidden_dim, config.hidden_dim)
+            nn.LSTMCell(width if layer == 0 else config.hidden_dim, config.hidden_dim)
             for layer in range(config.lstm_layers)
         )
         layers: list[nn.Module] = []
         previous = config.hidden_dim + width
         for size in config.mlp_dims:
-            layers += [Linear(previous, size), nn.ReLU(), nn.Dropout(config.hidden_dropout)]
+            layers += [nn.Linear(previous, size), nn.ReLU(), nn.Dropout(config.hidden_dropout)]
             previous = size
-        layers.append(Linear(previous, width))
+        layers.append(nn.Linear(previous, width))
         self.mlp = nn.Sequential(*layers)
 
     @property
