@@ -106,7 +106,13 @@ _TUNED: dict[str, dict[str, Any]] = {
     "Countries-S3": _SMALL,
     "NELL-995": {"warm_up_batch": 128, "warm_up_steps": 600, "steps": 200, "batch": 128, "validate_every": 100},
     # Hubs of thousands of edges: a sample of each node's edges still finds a path for 96 % of the training queries.
-    "FB15k-237": {"warm_up_branch": 32, "warm_up_paths": 16, "warm_up_steps": 2000, "validate_queries": 2000},
+    "FB15k-237": {
+        "warm_up_branch": 32,
+        "warm_up_paths": 16,
+        "warm_up_steps": 1200,
+        "steps": 100,
+        "validate_queries": 2000,
+    },
 }
 
 

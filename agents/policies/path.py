@@ -43,6 +43,18 @@ class PathPolicyConfig:
     embedding_dropout: float = 0.0
     hidden_dropout: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse sizes that make no network, or one that no memory holds."""
+        sizes = (self.relation_dim, self.hidden_dim, *self.mlp_dims)
+        if any(type(size) is not int or not 1 <= size <= 1 << 16 for size in sizes):
+            raise ValueError(f"widths must be whole numbers from 1 to {1 << 16}, got {sizes}")
+        if type(self.entity_dim) is not int or not 0 <= self.entity_dim <= 1 << 16:
+            raise ValueError(f"entity_dim must be 0 or a width, got {self.entity_dim!r}")
+        if type(self.lstm_layers) is not int or not 1 <= self.lstm_layers <= 64:
+            raise ValueError(f"lstm_layers must be from 1 to 64, got {self.lstm_layers!r}")
+        if not (0 <= self.embedding_dropout < 1 and 0 <= self.hidden_dropout < 1):
+            raise ValueError("dropout is a share of at least 0 and below 1")
+
 
 class PathState(NamedTuple):
     """Walkers' memory.

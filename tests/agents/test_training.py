@@ -135,7 +135,7 @@ def test_a_loss_that_is_no_number_stops_with_step_and_rate(family: Dataset, tmp_
     trainer = Reinforce.trainer(family, CONFIG, tmp_path)
     honest = trainer.loss
     trainer.loss = lambda step: (honest(step)[0] * (float("nan") if step == 3 else 1), {})
-    with pytest.raises(ValueError, match=r"nan at step 3 with learning rate 0\.003"):
+    with pytest.raises(ValueError, match=r"nan at step 3: lower the learning rate from 0\.003"):
         trainer.run(resume=False)
 
 
@@ -149,7 +149,7 @@ def test_training_finds_the_planted_rules(family: Dataset, tmp_path: Path) -> No
 
 def test_reinforcement_alone_learns(family: Dataset, tmp_path: Path) -> None:
     config = dataclasses.replace(
-        Reinforce.config_for("Family"), warm_up_steps=0, steps=60, hops=2, validate_every=60, validate_queries=50
+        Reinforce.config_for("Family"), warm_up_steps=0, steps=60, hops=2, reinforce_learning_rate=3e-3
     )
     trainer = Reinforce.trainer(family, config, tmp_path)
     hits = [trainer.make_step(step)["reinforce/hit"] for step in range(60)]

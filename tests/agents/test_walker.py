@@ -47,7 +47,7 @@ def test_answers_do_not_depend_on_targets(agent: Reinforce, family: Dataset) -> 
 def test_an_agent_of_another_graph_is_refused(agent: Reinforce, family: Dataset, tmp_path: Path) -> None:
     agent.fingerprint = "0" * 64
     agent.save(tmp_path)
-    with pytest.raises(ValueError, match="trained on Family with fingerprint 000"):
+    with pytest.raises(ValueError, match=r"agent\.safetensors: trained on Family with fingerprint 000"):
         agents.load(tmp_path, family)
 
 
@@ -77,6 +77,8 @@ def test_a_missing_or_damaged_agent_is_an_error(agent: Reinforce, family: Datase
         {"policy": {"relation_dim": 8, "unheard_of": 1}},
         {"hops": 0},
         {"hops": "3"},
+        {"final": "all"},
+        {"directions": "sideways"},
         {"beam": 10**15},
         {"agent": "stranger"},
         {"fingerprint": None},
