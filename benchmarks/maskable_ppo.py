@@ -14,7 +14,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import gymnasium as gym
 import numpy as np
@@ -86,7 +86,7 @@ def make_model(seed: int) -> MaskablePPO:
         device="cpu",
         policy_kwargs={"features_extractor_class": CandidateScores, "net_arch": {"pi": [], "vf": [64]}},
     )
-    layer = model.policy.action_net
+    layer = cast(nn.Linear, model.policy.action_net)
     with torch.no_grad():
         layer.weight.copy_(torch.eye(*layer.weight.shape))
         layer.bias.zero_()
@@ -131,7 +131,8 @@ class SB3Policy:
         names = ("source", "query_relation", "entity", "last_relation", "step")
         observation = {name: torch.as_tensor(field)[:, None] for name, field in zip(names, state, strict=True)}
         observation |= {"relations": torch.as_tensor(relations), "entities": torch.as_tensor(entities)}
-        return self.network(observation)[:, : shown.shape[1]][torch.as_tensor(shown)]
+        scores: torch.Tensor = self.network(observation)
+        return scores[:, : shown.shape[1]][torch.as_tensor(shown)]
 
     def log_norm(self, state: Walkers, logits: torch.Tensor, candidates: Candidates) -> torch.Tensor:
         """Log of the sum over each walker's candidates."""
@@ -157,7 +158,7 @@ class SB3Walker:
     def answer(self, queries: Ids, graph: Graph) -> Ranked:
         """Entities ranked by the summed probability of their paths in the beam."""
         actions = ActionSets(Expand(graph, max_out_degree=self.max_out_degree), hide_fact=False)
-        policy = SB3Policy(self.model.policy.features_extractor, graph.stay)
+        policy = SB3Policy(cast(CandidateScores, self.model.policy.features_extractor), graph.stay)
         paths = search(actions, policy, chain(ANY, 128, hops=self.hops, per="query"), queries)
         return rank(paths, len(queries))
 
