@@ -112,9 +112,10 @@ class PathPolicy(nn.Module):
 
     def begin(self, queries: Ids) -> PathState:
         """See ``kgwalk.protocols.Policy``."""
-        device = self.relations.device
-        source, relation = torch.from_numpy(np.ascontiguousarray(queries.T[:2], dtype=np.int64)).to(device)
-        memory = torch.zeros(len(queries), 2 * self.config.lstm_layers * self.config.hidden_dim, device=device)
+        source, relation = torch.from_numpy(np.ascontiguousarray(queries.T[:2], dtype=np.int64)).to(
+            self.relations.device
+        )
+        memory = self.relations.new_zeros(len(queries), 2 * self.config.lstm_layers * self.config.hidden_dim)
         return self._step(memory, relation, torch.full_like(source, self.start), source)
 
     def select(self, state: PathState, rows: NDArray[np.int64]) -> PathState:
