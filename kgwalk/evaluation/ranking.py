@@ -34,7 +34,7 @@ def filtered_ranks(ranked: Ranked, queries: Ids, known: Graph | None, rows: Rows
         (n,) float64, from 1 upwards, in halves; ``inf`` where the target was not reached.
 
     Raises:
-        ValueError: If shapes do not fit each other.
+        ValueError: If shapes do not fit each other, or a score is NaN.
         IndexError: If a row does not exist in ``ranked``.
     """
     rows = _checked_rows(ranked, queries, rows)
@@ -48,6 +48,9 @@ def filtered_ranks(ranked: Ranked, queries: Ids, known: Graph | None, rows: Rows
 def _ranks(ranked: Ranked, queries: Ids, known: Graph | None, rows: Rows) -> Floats:
     owner, position = _gather(ranked.offsets, rows)
     entities, scores = ranked.entities[position], ranked.scores[position]
+    if np.isnan(scores.max(initial=-np.inf)):  # compares as neither better nor worse, so every rank would look good
+        source, relation, target = queries[owner[np.isnan(scores)][0]].tolist()
+        raise ValueError(f"query (source {source}, relation {relation}, target {target}) has an answer scored NaN")
 
     reached = np.zeros(len(queries), dtype=bool)
     target_score = np.full(len(queries), np.inf)

@@ -40,6 +40,12 @@ def test_best_answer_has_rank_one() -> None:
     assert filtered_ranks(ranked_lists([(4, -0.1), (2, -2.0)]), ids((0, 0, 4)), None).tolist() == [1.0]
 
 
+def test_a_score_that_is_nan_is_refused_with_its_query() -> None:
+    ranked = Ranked(np.array([0, 1, 3]), np.array([4, 2, 5], np.int32), np.array([0.5, np.nan, 0.1]))
+    with pytest.raises(ValueError, match=r"query \(source 3, relation 1, target 2\)"):
+        filtered_ranks(ranked, ids((0, 0, 4), (3, 1, 2)), None)
+
+
 def test_other_known_answers_do_not_push_the_target_down() -> None:
     ranked = ranked_lists([(1, -0.1), (2, -0.2), (3, -0.3)])
     assert filtered_ranks(ranked, ids((0, 0, 3)), None).tolist() == [3.0]
