@@ -143,7 +143,7 @@ def import_(
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
     name: Annotated[str | None, typer.Option(help="Name of the dataset.", show_default="the folder's name")] = None,
     delimiter: Annotated[str | None, typer.Option(help="Of text files whose name does not say it.")] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it exists.")] = False,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it is a dataset.")] = False,
 ) -> None:
     """Make a dataset of your own triples.
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from kgwalk._core import FormatError, Graph, TripleReader
-from kgwalk.data.card_json import CARD_FILE, card_to_json
+from kgwalk.data.card_json import CARD_FILE, card_to_json, read_card
 from kgwalk.data.cards import Card, DataFile
 from kgwalk.data.split import Shares, split_rows, unseen
 from kgwalk.data.tables import add_file
@@ -65,21 +65,23 @@ def import_files(
         seed: of the split.
         name: of the dataset; the folder's name if None.
         delimiter: of text files whose name does not say it.
-        overwrite: replace ``out`` if it exists.
+        overwrite: replace ``out`` if it is a dataset folder; nothing else is ever deleted.
         progress: called with (files read, files) as reading goes on.
 
     Raises:
-        FileExistsError: ``out`` exists.
+        FileExistsError: ``out`` exists and is not to be overwritten, or is no dataset folder.
         MissingDataError, DamagedFileError, FormatError: a file cannot be used.
-        ValueError: bad split, no files, or too few facts for it.
+        ValueError: bad split or seed, no files, or too few facts for it.
     """
     shares = Shares.parse(split)
     folder = Path(out)
     paths = [Path(file) for file in files]
     if not paths:
         raise ValueError("import: expected at least one file")
-    if folder.exists() and not overwrite:
-        raise FileExistsError(f"{folder} exists; choose another folder or allow it to be overwritten")
+    if seed < 0:
+        raise ValueError(f"seed is {seed}; expected 0 or more")
+    if folder.exists():
+        _check_replaceable(folder, overwrite)
     reader = TripleReader()
     parts = []
     for done, path in enumerate(paths):
@@ -127,20 +129,36 @@ def import_files(
 def write_folder(folder: Path, contents: dict[str, bytes]) -> None:
     """Make a folder of these files, whole or not at all.
 
-    A folder that is there is replaced; killed between the two renames, it lies beside under a hidden name.
+    A folder that is there is replaced, and put back if that fails; killed between the two renames, it lies beside
+    under a hidden name.
     """
     folder.parent.mkdir(parents=True, exist_ok=True)
     scratch = Path(tempfile.mkdtemp(prefix=f".{folder.name}.", dir=folder.parent))
+    made, old = scratch / "new", scratch / "old"
     try:
-        made = scratch / "new"
         made.mkdir()
         for file, content in contents.items():
             write_atomically(made / file, content)
         if folder.exists():
-            folder.rename(scratch / "old")
+            folder.rename(old)
         made.rename(folder)
-    finally:
+    except BaseException:
+        if old.exists() and not folder.exists():
+            old.rename(folder)  # should this fail too, the scratch folder keeps it
         shutil.rmtree(scratch, ignore_errors=True)
+        raise
+    shutil.rmtree(scratch, ignore_errors=True)
+
+
+def _check_replaceable(folder: Path, overwrite: bool) -> None:
+    if not overwrite:
+        raise FileExistsError(f"{folder} exists; choose another folder or allow it to be overwritten")
+    try:
+        read_card(folder)
+    except (OSError, ValueError) as error:
+        raise FileExistsError(
+            f"{folder} is no dataset that kgwalk imported, so it is not overwritten: {error}"
+        ) from error
 
 
 def _check_names(names: list[str]) -> None:

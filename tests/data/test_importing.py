@@ -3,6 +3,7 @@
 import gzip
 import hashlib
 import json
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -160,6 +161,40 @@ def test_a_folder_that_is_there_is_not_touched_unasked(tmp_path):
     import_files([path], tmp_path / "out", seed=2, overwrite=True)
     assert load(tmp_path / "out").fingerprint != before
     assert sorted(file.name for file in tmp_path.iterdir()) == ["facts.tsv", "out"]
+
+
+@pytest.mark.parametrize("card", [None, "{}"])
+def test_only_a_dataset_is_overwritten(tmp_path, card):
+    path, thesis = write_format(tmp_path, ".tsv"), tmp_path / "out" / "thesis.txt"
+    thesis.parent.mkdir()
+    thesis.write_text("years of work")
+    if card is not None:
+        (tmp_path / "out" / "card.json").write_text(card)
+    with pytest.raises(FileExistsError, match="out is no dataset that kgwalk imported"):
+        import_files([path], tmp_path / "out", overwrite=True)
+    assert thesis.read_text() == "years of work"
+
+
+def test_a_replacement_that_fails_puts_the_old_folder_back(tmp_path, monkeypatch):
+    path = write_format(tmp_path, ".tsv")
+    before = load(import_files([path], tmp_path / "out", seed=1).folder).fingerprint
+    rename = Path.rename
+
+    def fail_for_new(self, target):
+        if self.name == "new":
+            raise OSError(5, "Input/output error")
+        return rename(self, target)
+
+    monkeypatch.setattr(Path, "rename", fail_for_new)
+    with pytest.raises(OSError, match="Input/output"):
+        import_files([path], tmp_path / "out", seed=2, overwrite=True)
+    assert load(tmp_path / "out").fingerprint == before
+    assert sorted(file.name for file in tmp_path.iterdir()) == ["facts.tsv", "out"]
+
+
+def test_a_negative_seed_is_refused(tmp_path):
+    with pytest.raises(ValueError, match="seed is -1; expected 0 or more"):
+        import_files([write_format(tmp_path, ".tsv")], tmp_path / "out", seed=-1)
 
 
 def test_a_crash_while_writing_leaves_the_old_folder(tmp_path, monkeypatch):
