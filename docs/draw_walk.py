@@ -9,7 +9,7 @@ import kgwalk  # noqa: F401, registers the environments
 from kgwalk.data import load
 
 QUESTION = "cousin"
-WALK = ("father", "brother", "father^-1")  # one's cousin: a child of one's father's brother
+WALK = ("father", "brother", "^father")  # one's cousin: a child of one's father's brother
 
 
 def main() -> None:

@@ -14,8 +14,6 @@ from kgwalk.protocols import Agent, Ids, Ranked
 from kgwalk.search.merge import merge_waits
 from kgwalk.search.paths import Paths
 
-INVERSE = "^"
-
 
 @dataclass(frozen=True)
 class Hop:
@@ -162,7 +160,7 @@ def explain(
         KeyError: If there is no such entity or relation; the message names near matches.
         IndexError: If an id is out of range.
     """
-    query = (dataset.entity(source), relation_id(dataset, relation))
+    query = (dataset.entity(source), dataset.relation(relation))
     return explain_all(agent, dataset, np.array([query], dtype=np.int32), answers=answers, paths=paths, split=split)[0]
 
 
@@ -190,28 +188,11 @@ def explain_all(
         Explanation(
             source=dataset.entities[source],
             label=dataset.label(source),
-            relation=relation_text(dataset, relation),
+            relation=dataset.relation_name(relation),
             answers=_answers(ranked, row, (source, relation), graph, dataset, routes, answers, paths),
         )
         for row, (source, relation) in enumerate(queries.tolist())
     ]
-
-
-def relation_id(dataset: Dataset, relation: str | int) -> int:
-    """Id of a relation by name or id; ``^name`` is the inverse of ``name``.
-
-    Raises:
-        KeyError: If there is no such relation; the message names near matches.
-    """
-    if isinstance(relation, str) and relation.startswith(INVERSE) and dataset.relations.find(relation) < 0:
-        return dataset.graph.inverse(dataset.relation(relation[len(INVERSE) :]))
-    return dataset.relation(relation)
-
-
-def relation_text(dataset: Dataset, relation: int) -> str:
-    """What `relation_id` reads: ``name`` or ``^name``."""
-    count = dataset.graph.num_relations
-    return dataset.relations[relation] if relation < count else INVERSE + dataset.relations[relation - count]
 
 
 class _Routes:

@@ -17,7 +17,7 @@ from rich.progress import track
 
 from kgwalk.data.dataset import Dataset
 from kgwalk.data.files import DamagedFileError, read_text
-from kgwalk.explain import Explanation, explain_all, relation_id
+from kgwalk.explain import Explanation, explain_all
 from kgwalk.files import atomic_path
 from kgwalk.protocols import Agent, Ids
 
@@ -133,7 +133,7 @@ def resolve(dataset: Dataset, path: Path, questions: Sequence[Question], skip_un
     for question, source in zip(questions, found.tolist(), strict=True):
         try:
             if question.relation not in relations:
-                relations[question.relation] = relation_id(dataset, question.relation)
+                relations[question.relation] = dataset.relation(question.relation)
             entity = source if source >= 0 else dataset.entity(question.source)
         except KeyError as error:
             if not skip_unknown:

@@ -101,7 +101,7 @@ class Dataset:
         raise KeyError(_unknown("entity", name, [*self.entities.to_list(), *self._by_label], self.name))
 
     def relation(self, name: str | int) -> int:
-        """Id of a relation given by name or id; ``name^-1`` is the inverse of ``name``.
+        """Id of a relation given by name or id; ``^name`` and ``name^-1`` are the inverse of ``name``.
 
         Raises:
             KeyError: unknown; the message names near matches.
@@ -114,18 +114,19 @@ class Dataset:
             return found
         if name == STAY_NAME:
             return self.graph.stay
-        forward = self.relations.find(name.removesuffix(INVERSE_SUFFIX))
-        if forward >= 0:
+        plain = name.removeprefix(INVERSE) if name.startswith(INVERSE) else name.removesuffix("^-1")
+        forward = self.relations.find(plain)
+        if forward >= 0 and plain != name:
             return self.graph.inverse(forward)
-        raise KeyError(_unknown("relation", name, self.relations.to_list(), self.name))
+        raise KeyError(_unknown("relation", plain, self.relations.to_list(), self.name))
 
     def relation_name(self, relation: int) -> str:
-        """Name of a relation id: forward, inverse (``name^-1``) or STAY."""
+        """Name of a relation id: forward, inverse (``^name``) or STAY."""
         count = len(self.relations)
         _checked(relation, 2 * count + 1, "relation", self.name)
         if relation == 2 * count:
             return STAY_NAME
-        return self.relations[relation] if relation < count else self.relations[relation - count] + INVERSE_SUFFIX
+        return self.relations[relation] if relation < count else INVERSE + self.relations[relation - count]
 
     def label(self, entity: int) -> str:
         """A readable name of an entity: its label where the set has one, else its name."""
@@ -154,7 +155,8 @@ class Dataset:
         return self.splits[split]
 
 
-INVERSE_SUFFIX = "^-1"
+#: Marks an inverse relation wherever one is written: on the command line, in files of queries, in rendered text.
+INVERSE = "^"
 STAY_NAME = "STAY"
 
 

@@ -19,7 +19,7 @@ import numpy as np
 from kgwalk._core import TripleReader
 from kgwalk.data.assemble import assemble
 from kgwalk.data.catalog import FAMILY
-from kgwalk.data.dataset import INVERSE_SUFFIX, Dataset
+from kgwalk.data.dataset import INVERSE, Dataset
 from kgwalk.data.person_names import SURNAMES, NameBook
 
 Fact = tuple[str, str, str]
@@ -34,7 +34,7 @@ class PlantedRule:
 
     Attributes:
         head: the composed relation.
-        body: relations of the walk from X to Y, ``^-1`` marks a step against the arrow.
+        body: relations of the walk from X to Y, ``^`` marks a step against the arrow.
         confidence: share of the body's pairs for which the head is a fact, over all facts.
     """
 
@@ -61,8 +61,8 @@ RULES: tuple[PlantedRule, ...] = (
     *_through_parents("great_grandfather", "father", "father"),
     *_through_parents("aunt", "sister"),
     *_through_parents("uncle", "brother"),
-    *_through_parents("cousin", "sister", "mother" + INVERSE_SUFFIX),
-    *_through_parents("cousin", "brother", "father" + INVERSE_SUFFIX),
+    *_through_parents("cousin", "sister", INVERSE + "mother"),
+    *_through_parents("cousin", "brother", INVERSE + "father"),
     PlantedRule("mother_in_law", ("spouse", "mother")),
     PlantedRule("father_in_law", ("spouse", "father")),
 )
@@ -158,7 +158,7 @@ def compose(base: Iterable[Fact]) -> list[Fact]:
     step: dict[tuple[str, str], list[str]] = {}
     for head, relation, tail in base:
         step.setdefault((head, relation), []).append(tail)
-        step.setdefault((tail, relation + INVERSE_SUFFIX), []).append(head)
+        step.setdefault((tail, INVERSE + relation), []).append(head)
     people = list(dict.fromkeys(head for head, _ in step))
     facts: dict[Fact, None] = {}
     for relation in COMPOSED:

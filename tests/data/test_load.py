@@ -184,8 +184,8 @@ def test_entities_and_relations_are_found_by_name_and_id(toy):
     data = load(toy)
     assert data.entity("cy") == data.entity(2) == data.entity(np.int32(2)) == 2
     assert data.relation("likes") == 1
-    assert data.relation("likes^-1") == 3
-    assert data.relation_name(3) == "likes^-1"
+    assert data.relation("^likes") == data.relation("likes^-1") == 3
+    assert data.relation_name(3) == "^likes"
     assert data.relation("STAY") == data.graph.stay
     assert data.relation_name(data.graph.stay) == "STAY"
     with pytest.raises(KeyError, match="no entity 'adda'; did you mean ada"):
