@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import json
 import os
-import shutil
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +20,9 @@ if TYPE_CHECKING:
     from kgwalk.protocols import Agent
 
 NOTE = "run.json"
+_MODELS = ("agent.safetensors", "checkpoint.safetensors")
+#: All that a training writes; a run may share its folder with files that are none of our business.
+_MADE = (NOTE, *_MODELS, "events.out.tfevents.*", *(f".{name}.*.tmp" for name in (NOTE, *_MODELS)))
 
 
 @dataclass(frozen=True)
@@ -59,9 +63,8 @@ class Run:
         if not path.is_file():
             raise FileNotFoundError(f"{folder} is no run (it has no {NOTE}); `kgwalk train` makes one")
         try:
-            note: dict[str, Any] = json.loads(path.read_bytes())
-            return cls(**{**note, "settings": tuple(note["settings"])})
-        except (ValueError, TypeError, KeyError) as error:
+            return cls(**_checked(json.loads(path.read_bytes())))
+        except ValueError as error:
             raise ValueError(f"{path} is damaged ({error}); train again, or restore it") from error
 
     def load_dataset(self, data_dir: Path | None = None) -> Dataset:
@@ -69,15 +72,52 @@ class Run:
         return load_dataset(self.dataset, data_dir or (Path(self.data_dir) if self.data_dir else None))
 
 
+def _checked(note: Any) -> dict[str, Any]:
+    """The fields of a note, each of its type; ValueError names the first that is not."""
+    if not isinstance(note, dict):
+        raise ValueError(f"expected an object, got {type(note).__name__}")
+
+    def is_text(value: Any) -> bool:
+        return isinstance(value, str)
+
+    def is_number(value: Any) -> bool:
+        return type(value) is int  # True is an int too
+
+    expected: dict[str, tuple[str, Callable[[Any], bool]]] = {
+        "dataset": ("a text", is_text),
+        "data_dir": ("a text or null", lambda value: value is None or is_text(value)),
+        "agent": ("a text", is_text),
+        "seed": ("a whole number", is_number),
+        "settings": ("a list of texts", lambda value: isinstance(value, list) and all(map(is_text, value))),
+        "threads": ("a whole number from 1", lambda value: is_number(value) and value >= 1),
+        "version": ("a text", is_text),
+    }
+    if note.keys() != expected.keys():
+        odd = ", ".join(sorted(map(repr, note.keys() ^ expected.keys())))
+        raise ValueError(f"unknown or missing fields: {odd}")
+    for field, (kind, fits) in expected.items():
+        if not fits(note[field]):
+            raise ValueError(f"{field!r} must be {kind}, got {note[field]!r}")
+    return {**note, "settings": tuple(note["settings"])}
+
+
 def is_run(folder: Path) -> bool:
     """Whether a folder holds a run, finished or not."""
-    return (folder / NOTE).is_file()
+    return (folder / NOTE).is_file() or has_model(folder)
+
+
+def has_model(folder: Path) -> bool:
+    """Whether a training in this folder came as far as its first checkpoint."""
+    return any((folder / name).is_file() for name in _MODELS)
 
 
 def clear(folder: Path) -> None:
-    """Delete a run; a folder that is none is left alone."""
-    if is_run(folder):
-        shutil.rmtree(folder)
+    """Delete the files of a run, and the folder if nothing else is in it."""
+    for pattern in _MADE:
+        for path in folder.glob(pattern):
+            path.unlink()
+    with contextlib.suppress(OSError):  # holds other files, is a link or the current folder: it may stay
+        folder.rmdir()
 
 
 def load_dataset(name: str, data_dir: Path | None) -> Dataset:

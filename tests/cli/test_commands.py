@@ -87,6 +87,28 @@ def test_damaged_note_is_an_error(trained: Any) -> None:
     assert "damaged" in done.stderr
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"dataset": 5}, "'dataset' must be a text, got 5"),
+        ({"settings": "steps=3"}, "'settings' must be a list of texts"),
+        ({"settings": [3]}, "'settings' must be a list of texts"),
+        ({"threads": True}, "'threads' must be a whole number"),
+        ({"data_dir": []}, "'data_dir' must be a text or null"),
+        ({"colour": "red"}, "unknown or missing fields: 'colour'"),
+        (None, "expected an object, got list"),
+    ],
+)
+def test_a_note_of_wrong_types_names_file_and_field(trained: Any, change: dict[str, Any] | None, message: str) -> None:
+    path = trained.folder / RUN / "run.json"
+    note = [] if change is None else {**json.loads(path.read_text()), **change}
+    path.write_text(json.dumps(note))
+    done = trained("evaluate", RUN)
+    assert done.exit_code == 2
+    assert "run.json is damaged" in done.stderr
+    assert message in done.stderr
+
+
 def test_a_run_of_another_graph_is_refused(trained: Any) -> None:
     path = trained.folder / RUN / "agent.json"
     path.write_text(json.dumps({**json.loads(path.read_text()), "fingerprint": "other"}))
