@@ -12,7 +12,7 @@ import kgwalk
 from kgwalk.cli import data, evaluate, explain, predict, quickstart, train
 from kgwalk.cli.console import err, out, start_logging
 
-EXPECTED = (ValueError, LookupError, OSError, ImportError)
+EXPECTED = (ValueError, LookupError, OSError, ImportError, MemoryError, RecursionError)
 
 
 class _Commands(TyperGroup):
@@ -31,7 +31,7 @@ class _Commands(TyperGroup):
                 raise
             # str() of a KeyError puts its message in quotes.
             message = error.args[0] if isinstance(error, LookupError) and error.args else error
-            err.print(f"[red]error:[/red] {escape(str(message))}", soft_wrap=True)
+            err.print(f"[red]error:[/red] {escape(str(message) or type(error).__name__)}", soft_wrap=True)
             raise typer.Exit(2) from error
 
 
