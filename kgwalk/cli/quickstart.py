@@ -39,8 +39,8 @@ def quickstart(
     dataset = load(DATASET)
     agent_class = import_agents().get(AGENT)
     folder = folder or default_folder(DATASET, AGENT, seed)
-    clear(folder)
     run = Run(DATASET, None, AGENT, seed, (), use_threads(threads))
+    clear(folder)
     run.save(folder)
 
     test = dataset.queries("test")

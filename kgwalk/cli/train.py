@@ -11,7 +11,7 @@ from rich.table import Table
 
 from kgwalk.cli.console import err, out
 from kgwalk.cli.options import DataDir, Threads
-from kgwalk.cli.runs import Run, clear, import_agents, is_run, load_dataset, use_threads
+from kgwalk.cli.runs import Run, clear, has_model, import_agents, is_run, load_dataset, use_threads
 from kgwalk.cli.settings import apply_settings, fields_of
 
 
@@ -48,34 +48,44 @@ def train(
     agent_class = import_agents().get(agent)
     data = load_dataset(dataset, data_dir)
     folder = folder or default_folder(data.card.folder or data.name, agent, seed)
+    own_data = Path(dataset).is_dir()
+    source = str(Path(dataset).resolve()) if own_data else data.name
     settings = tuple(set_ or ())
-    if resume and is_run(folder):
-        begun = Run.load(folder)
-        if (begun.agent, begun.seed) != (agent, seed):
-            raise ValueError(f"{folder} is a run of {begun.agent} with seed {begun.seed}: give these to resume it")
-        settings, threads = settings or begun.settings, threads or begun.threads
     config = apply_settings(agent_class.config_for(data.name), settings)
+    begun = Run.load(folder) if resume and is_run(folder) else None
+    if begun is not None:
+        if (begun.dataset, begun.agent, begun.seed) != (source, agent, seed):
+            raise ValueError(
+                f"{folder} is a run of {begun.agent} on {begun.dataset} with seed {begun.seed}: give these to resume it"
+            )
+        given, config = config, apply_settings(agent_class.config_for(data.name), begun.settings)
+        if settings and given != config:
+            raise ValueError(
+                f"{folder} was begun with other settings: --resume needs no --set; for others, --restart begins anew"
+            )
+        threads = begun.threads if threads is None else threads
     if show_config:
         out.print(config_table(config))
         return
-    if restart:
-        clear(folder)
-    if is_run(folder) and not resume:
+    if is_run(folder) and not (resume or restart):
         raise FileExistsError(f"{folder} holds a run already: --resume goes on with it, --restart begins anew")
 
-    own_data = Path(dataset).is_dir()
-    run = Run(
-        dataset=str(Path(dataset).resolve()) if own_data else data.name,
-        data_dir=str(data_dir.resolve()) if data_dir else None,
-        agent=agent,
-        seed=seed,
-        settings=settings,
-        threads=use_threads(threads),
-    )
-    run.save(folder)
-    err.print(f"training {agent} on {data.name} ({data.graph.num_facts:,} facts) with {run.threads} threads")
+    # Nothing is written or deleted before everything has been checked, the configuration by the agent itself.
+    threads = use_threads(threads)
+    trainer = agent_class.trainer(data, config, folder, seed=seed)
+    if restart:
+        clear(folder)
+    if begun is None:
+        data_from = str(data_dir.resolve()) if data_dir else None
+        Run(source, data_from, agent, seed, settings, threads).save(folder)
+    err.print(f"training {agent} on {data.name} ({data.graph.num_facts:,} facts) with {threads} threads")
     started = time.monotonic()
-    agent_class.fit(data, config, folder, resume=resume, seed=seed)
+    try:
+        trainer.run(resume=resume)
+    except Exception:
+        if begun is None and not has_model(folder):
+            clear(folder)  # nothing was learnt, so nothing stands in the way of the next try
+        raise
     err.print(f"trained in {time.monotonic() - started:.0f} s. Now: kgwalk evaluate {folder}", soft_wrap=True)
 
 

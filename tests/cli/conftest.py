@@ -38,6 +38,24 @@ class Config:
     policy: Network = field(default_factory=Network)
 
 
+@dataclass
+class Writer:
+    """Trains by writing down what it was told; a rate above 1 diverges before anything is learnt."""
+
+    dataset: Dataset
+    config: Config
+    folder: Path
+    seed: int
+
+    def run(self, *, resume: bool) -> None:
+        (self.folder / "events.out.tfevents.1").touch()
+        if self.config.rate > 1:
+            raise ValueError("the loss is nan at step 0")
+        note = {"config": asdict(self.config), "resume": resume, "seed": self.seed}
+        note["fingerprint"] = self.dataset.fingerprint
+        (self.folder / "agent.json").write_text(json.dumps(note))
+
+
 class NeighbourAgent:
     """Answers with every neighbour of the source, all alike."""
 
@@ -51,9 +69,14 @@ class NeighbourAgent:
     def fit(
         cls, dataset: Dataset, config: Config, folder: Path, *, resume: bool = False, seed: int = 0
     ) -> NeighbourAgent:
-        note = {"fingerprint": dataset.fingerprint, "config": asdict(config), "resume": resume, "seed": seed}
-        (folder / "agent.json").write_text(json.dumps(note))
+        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
         return cls()
+
+    @classmethod
+    def trainer(cls, dataset: Dataset, config: Config, folder: Path, *, seed: int = 0) -> Writer:
+        if config.steps < 1:
+            raise ValueError("steps must be 1 or more")
+        return Writer(dataset, config, folder, seed)
 
     def answer(self, queries: Ids, graph: Graph) -> Ranked:
         sources = np.ascontiguousarray(queries[:, 0])

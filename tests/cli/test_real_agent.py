@@ -80,6 +80,15 @@ def test_a_finished_run_resumes_to_itself(run: Path) -> None:
 
 
 @pytest.mark.usefixtures("keep_num_threads")
+@pytest.mark.parametrize("way", ["--resume", "--restart"])
+def test_a_configuration_that_cannot_be_trained_leaves_the_run(run: Path, way: str) -> None:
+    before = {path.name: path.read_bytes() for path in run.iterdir()}
+    done = CliRunner().invoke(app, ["train", "Family", "--folder", str(run), way, "--set", "hops=0"])
+    assert done.exit_code == 2
+    assert {path.name: path.read_bytes() for path in run.iterdir()} == before
+
+
+@pytest.mark.usefixtures("keep_num_threads")
 def test_a_run_of_another_graph_is_refused(run: Path, tmp_path: Path) -> None:
     other = tmp_path / "other"
     other.mkdir()
@@ -90,4 +99,4 @@ def test_a_run_of_another_graph_is_refused(run: Path, tmp_path: Path) -> None:
     (other / "run.json").write_text(json.dumps({**note, "dataset": str(tmp_path / "mine")}))
     done = CliRunner().invoke(app, ["evaluate", str(other)])
     assert done.exit_code == 2
-    assert "was trained on Family" in done.stderr
+    assert "trained on Family" in done.stderr

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 RUN = "runs/family-reinforce-seed0"
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
 def test_a_dataset_is_all_it_needs(kgwalk: Any) -> None:
@@ -92,10 +97,69 @@ def test_resume_of_nothing_begins(kgwalk: Any) -> None:
     assert kgwalk("train", "Family", "--resume").exit_code == 0
 
 
-def test_resume_refuses_another_seed_of_the_folder(trained: Any) -> None:
-    done = trained("train", "Family", "--seed", "1", "--folder", RUN, "--resume")
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["Family", "--seed", "1"], "with seed 0"),
+        (["mine"], "on Family"),
+        (["Family", "--set", "steps=2"], "begun with other settings"),
+        (["Family", "--threads", "0"], "expected 1 or more"),
+    ],
+)
+def test_a_refused_resume_leaves_the_run_as_it_was(trained: Any, arguments: list[str], message: str) -> None:
+    (trained.folder / "mine.tsv").write_text("".join(f"a{i}\tr\ta{i + 1}\n" for i in range(30)))
+    assert trained("data", "import", "mine.tsv", "--out", "mine").exit_code == 0
+    before = contents(trained.folder / RUN)
+    done = trained("train", *arguments, "--folder", RUN, "--resume")
     assert done.exit_code == 2
-    assert "seed 0" in done.stderr
+    assert message in done.stderr
+    assert contents(trained.folder / RUN) == before
+
+
+@pytest.mark.parametrize("flags", [["--threads", "0"], ["--set", "steps=0"], ["--set", "step=1"], ["--agent", "none"]])
+def test_a_refused_restart_deletes_nothing(trained: Any, flags: list[str]) -> None:
+    before = contents(trained.folder / RUN)
+    assert trained("train", "Family", "--folder", RUN, "--restart", *flags).exit_code == 2
+    assert contents(trained.folder / RUN) == before
+
+
+def test_restart_deletes_nothing_that_a_run_did_not_make(kgwalk: Any) -> None:
+    notes = kgwalk.folder / "notes.txt"
+    notes.write_text("mine")
+    made = ["checkpoint.safetensors", "agent.safetensors", ".agent.safetensors.x1.tmp", "events.out.tfevents.7"]
+    assert kgwalk("train", "Family", "--folder", ".").exit_code == 0
+    for name in made:
+        (kgwalk.folder / name).touch()
+    assert kgwalk("train", "Family", "--folder", ".", "--restart", "--set", "steps=2").exit_code == 0
+    assert notes.read_text() == "mine"
+    assert not any((kgwalk.folder / name).exists() for name in made)
+    assert json.loads((kgwalk.folder / "run.json").read_text())["settings"] == ["steps=2"]
+
+
+def test_a_linked_folder_restarts(trained: Any) -> None:
+    (trained.folder / "link").symlink_to(trained.folder / RUN)
+    assert trained("train", "Family", "--folder", "link", "--restart", "--seed", "3").exit_code == 0
+    assert trained.note()["seed"] == 3
+
+
+@pytest.mark.parametrize("setting", ["steps=0", "rate=2"])
+def test_a_training_that_fails_at_once_leaves_nothing_in_the_way(kgwalk: Any, setting: str) -> None:
+    assert kgwalk("train", "Family", "--set", setting).exit_code == 2
+    assert not (kgwalk.folder / RUN).exists()
+    assert kgwalk("train", "Family").exit_code == 0
+
+
+@pytest.mark.parametrize("error", [MemoryError(), RecursionError("maximum recursion depth exceeded")])
+def test_a_file_too_large_to_read_is_told_in_one_line(
+    kgwalk: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    def fail(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr("kgwalk.cli.train.load_dataset", fail)
+    done = kgwalk("train", "Family")
+    assert done.exit_code == 2
+    assert done.stderr.strip() == f"error: {str(error) or 'MemoryError'}"
 
 
 @pytest.mark.parametrize(
