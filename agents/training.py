@@ -88,10 +88,10 @@ class Trainer:
         if checkpoint.exists():
             if not resume:
                 raise FileExistsError(f"{checkpoint} is there already: resume it, or choose another folder")
-            began = self.state
-            self.state = load_checkpoint(checkpoint, self.model, self.optimizer, self.run_id, began, self.steps)
-            began.extra.update(self.state.extra)
-            self.state.extra = began.extra  # the loss reads and writes this one
+            fresh = self.state
+            self.state = load_checkpoint(checkpoint, self.model, self.optimizer, self.run_id, fresh, self.steps)
+            fresh.extra.update(self.state.extra)
+            self.state.extra = fresh.extra  # the loss reads and writes this one
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(f".{NAME}.*.tmp"):  # of a run that was killed while it wrote
             leftover.unlink()
