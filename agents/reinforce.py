@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -77,6 +78,25 @@ class ReinforceConfig:
     validate_queries: int = 0
     beam: int = 128
     final: Final = "keep"
+
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot be trained with."""
+        for key in ("warm_up_steps", "steps", "validate_queries"):
+            if getattr(self, key) < 0:
+                raise ValueError(f"{key} must not be negative, got {getattr(self, key)}")
+        for key in ("warm_up_batch", "warm_up_paths", "warm_up_branch", "batch", "rollouts", "validate_every"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
+        for key in ("learning_rate", "reinforce_learning_rate", "clip", "entropy_decay"):
+            if not 0 < getattr(self, key) < math.inf:
+                raise ValueError(f"{key} must be positive, got {getattr(self, key)}")
+        for key in ("baseline_momentum", "action_dropout"):
+            if not 0 <= getattr(self, key) < 1:
+                raise ValueError(f"{key} must be a share of at least 0 and below 1, got {getattr(self, key)}")
+        if self.warm_up_steps + self.steps < 1:
+            raise ValueError("warm_up_steps and steps are both 0: there is nothing to train")
+        if self.directions not in ("tail", "both"):
+            raise ValueError(f"directions must be tail or both, got {self.directions!r}")
 
 
 # What differs from the defaults, by dataset; each was chosen on valid.

@@ -1,8 +1,8 @@
 """MaskablePPO of sb3-contrib on Family through plain ``gym.make``: do the spaces and masks serve others' agents?
 
 SB3 hands integer Boxes over as raw numbers, and its action layer scores positions, not what stands there. So the
-features extractor looks ids up in tables and scores the candidates itself; the action layer is fixed to pass the scores
-through. Answers are ranked by the summed probability of the paths in a beam.
+features extractor looks relations up in a table and scores the candidates itself; the action layer is fixed to pass
+the scores through. Answers are ranked by the summed probability of the paths in a beam.
 
 ``python -m benchmarks.maskable_ppo`` trains for a fixed number of steps and prints valid and test.
 """
@@ -38,35 +38,26 @@ NUM_ENVS = 128
 
 
 class CandidateScores(BaseFeaturesExtractor):
-    """A score for each candidate, then the state they were scored in: (batch, actions + size)."""
+    """A score for each candidate, then the state they were scored in: (batch, actions + size).
+
+    It knows relations only, so what it learns about one family holds for all.
+    """
 
     def __init__(self, observation_space: spaces.Dict, size: int = 64) -> None:
         space: Any = observation_space
-        self.num_actions = space["relations"].shape[0]
-        super().__init__(observation_space, self.num_actions + size)
+        super().__init__(observation_space, space["relations"].shape[0] + size)
         self.relation = nn.Embedding(int(space["last_relation"].high[0]) + 1, size)
-        self.entity = nn.Embedding(int(space["entity"].high[0]) + 1, size)
         self.step = nn.Embedding(int(space["step"].high[0]) + 1, size)
-        self.state = nn.Sequential(nn.Linear(5 * size, 2 * size), nn.ReLU(), nn.Linear(2 * size, size))
-        nn.init.normal_(self.entity.weight, std=0.05)
+        self.state = nn.Sequential(nn.Linear(3 * size, 2 * size), nn.ReLU(), nn.Linear(2 * size, size))
 
     def forward(self, observations: dict[str, torch.Tensor]) -> torch.Tensor:
         """Scores and state of a batch of observations."""
-        ids = {key: value.long() for key, value in observations.items() if key != "action_mask"}
-        one = {key: ids[key].squeeze(-1) for key in ("source", "query_relation", "entity", "step", "last_relation")}
-        parts = [
-            self.relation(one["query_relation"]),
-            self.relation(one["last_relation"]),
-            self.entity(one["entity"]),
-            self.entity(one["source"]),
-            self.step(one["step"]),
-        ]
-        state = self.state(torch.cat(parts, dim=-1))
-        # A candidate's score is its relation's plus its entity's: all of both tables at once, then looked up.
-        relations = (state @ self.relation.weight.T).gather(1, ids["relations"])
-        entities = (state @ self.entity.weight.T).gather(1, ids["entities"])
-        scores = (relations + entities) / state.shape[-1] ** 0.5
-        return torch.cat([scores, state], dim=-1)
+        query, last, step = (
+            observations[key].long().squeeze(-1) for key in ("query_relation", "last_relation", "step")
+        )
+        state = self.state(torch.cat([self.relation(query), self.relation(last), self.step(step)], dim=-1))
+        every_relation = state @ self.relation.weight.T / state.shape[-1] ** 0.5
+        return torch.cat([every_relation.gather(1, observations["relations"].long()), state], dim=-1)
 
 
 def make_model(seed: int) -> MaskablePPO:
@@ -81,27 +72,25 @@ def make_model(seed: int) -> MaskablePPO:
         learning_rate=lambda left: 2e-3 * left + 1e-4,
         gamma=1.0,
         gae_lambda=0.95,
-        ent_coef=0.01,
+        ent_coef=0.04,
         seed=seed,
         device="cpu",
         policy_kwargs={"features_extractor_class": CandidateScores, "net_arch": {"pi": [], "vf": [64]}},
     )
-    layer = cast(nn.Linear, model.policy.action_net)
+    layer = cast("nn.Linear", model.policy.action_net)
     with torch.no_grad():
-        layer.weight.copy_(torch.eye(*layer.weight.shape))
+        layer.weight.copy_(torch.eye(layer.out_features, layer.in_features))
         layer.bias.zero_()
     layer.requires_grad_(False)
     return model
 
 
 class Walkers(NamedTuple):
-    """Walkers of a beam, (n,) int32 each."""
+    """What the network knows of the walkers in a beam, (n,) int32 each."""
 
-    source: Ids
-    relation: Ids
-    entity: Ids
-    last: Ids
-    hop: Ids
+    query_relation: Ids
+    last_relation: Ids
+    step: Ids
 
 
 class SB3Policy:
@@ -112,10 +101,9 @@ class SB3Policy:
         self.stay = stay
 
     def begin(self, queries: Ids) -> Walkers:
-        """Walkers at the sources."""
+        """Walkers that have not moved."""
         n = len(queries)
-        source, relation = queries[:, 0], queries[:, 1]
-        return Walkers(source, relation, source, np.full(n, self.stay, np.int32), np.zeros(n, np.int32))
+        return Walkers(queries[:, 1], np.full(n, self.stay, np.int32), np.zeros(n, np.int32))
 
     def select(self, state: Walkers, rows: NDArray[np.int64]) -> Walkers:
         """The walkers in ``rows``."""
@@ -126,11 +114,9 @@ class SB3Policy:
         counts = np.diff(candidates.offsets)
         shown = np.arange(counts.max(initial=1)) < counts[:, None]
         relations = np.full(shown.shape, self.stay, np.int32)
-        entities = np.zeros(shown.shape, np.int32)
-        relations[shown], entities[shown] = candidates.relations, candidates.entities
-        names = ("source", "query_relation", "entity", "last_relation", "step")
-        observation = {name: torch.as_tensor(field)[:, None] for name, field in zip(names, state, strict=True)}
-        observation |= {"relations": torch.as_tensor(relations), "entities": torch.as_tensor(entities)}
+        relations[shown] = candidates.relations
+        observation = {name: torch.as_tensor(field)[:, None] for name, field in state._asdict().items()}
+        observation["relations"] = torch.as_tensor(relations)
         scores: torch.Tensor = self.network(observation)
         return scores[:, : shown.shape[1]][torch.as_tensor(shown)]
 
@@ -143,7 +129,7 @@ class SB3Policy:
 
     def advance(self, state: Walkers, moves: Moves) -> Walkers:
         """Walkers after their moves."""
-        return Walkers(state.source, state.relation, moves.entities, moves.relations, state.hop + np.int32(1))
+        return Walkers(state.query_relation, moves.relations, state.step + np.int32(1))
 
 
 @dataclass
@@ -158,8 +144,9 @@ class SB3Walker:
     def answer(self, queries: Ids, graph: Graph) -> Ranked:
         """Entities ranked by the summed probability of their paths in the beam."""
         actions = ActionSets(Expand(graph, max_out_degree=self.max_out_degree), hide_fact=False)
-        policy = SB3Policy(cast(CandidateScores, self.model.policy.features_extractor), graph.stay)
-        paths = search(actions, policy, chain(ANY, 128, hops=self.hops, per="query"), queries)
+        network = cast("CandidateScores", self.model.policy.features_extractor)
+        policy = SB3Policy(network, graph.stay)
+        paths = search(actions, policy, chain(ANY, 512, hops=self.hops, per="query", final="expand"), queries)
         return rank(paths, len(queries))
 
     def save(self, folder: Path) -> None:
@@ -167,25 +154,36 @@ class SB3Walker:
         self.model.save(folder / "model.zip")
 
 
-class Watch(BaseCallback):
-    """Prints valid MRR every so many rollouts."""
+class KeepBest(BaseCallback):
+    """Asks for valid MRR every so many rollouts, prints it, and keeps the weights that did best."""
 
-    def __init__(self, agent: SB3Walker, dataset: data.Dataset, every: int = 25) -> None:
+    def __init__(self, agent: SB3Walker, dataset: data.Dataset, every: int = 10) -> None:
         super().__init__()
         self.agent, self.dataset, self.every = agent, dataset, every
         self.started = time.perf_counter()
         self.rollouts = 0
+        self.best = -1.0
+        self.weights: dict[str, torch.Tensor] = {}
 
     def _on_step(self) -> bool:
         return True
 
     def _on_rollout_end(self) -> None:
         self.rollouts += 1
-        if self.rollouts % self.every == 0:
-            metrics = evaluate(self.agent, self.dataset, "valid", progress=False).metrics
-            seconds = time.perf_counter() - self.started
-            hit = np.mean([info["r"] for info in self.model.ep_info_buffer or [{"r": 0.0}]])
-            print(f"{self.num_timesteps:>9,} steps {seconds:5.0f} s  walks that hit {hit:.3f}  {metrics['both']}")
+        if self.rollouts % self.every:
+            return
+        mrr = evaluate(self.agent, self.dataset, "valid", progress=False).metrics["both"]["mrr"]
+        if mrr > self.best:
+            self.best = mrr
+            self.weights = {name: value.clone() for name, value in self.model.policy.state_dict().items()}
+        buffer = self.locals["rollout_buffer"]
+        hits = buffer.rewards.sum() / buffer.episode_starts.sum()
+        seconds = time.perf_counter() - self.started
+        print(f"{self.num_timesteps:>9,} steps {seconds:4.0f} s, {hits:.3f} of walks hit, valid MRR {mrr:.3f}")
+
+    def _on_training_end(self) -> None:
+        if self.weights:
+            self.model.policy.load_state_dict(self.weights)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -195,7 +193,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--steps", type=int, default=1_500_000, help="environment steps to train for")
+    parser.add_argument("--steps", type=int, default=600_000, help="environment steps to train for")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", action="store_true")
@@ -205,7 +203,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     started = time.perf_counter()
     model = make_model(options.seed)
     agent = SB3Walker(model, dataset.card.max_out_degree, dataset.card.horizon)
-    model.learn(options.steps, callback=Watch(agent, dataset))
+    model.learn(options.steps, callback=KeepBest(agent, dataset))
     seconds = time.perf_counter() - started
     reports = {split: evaluate(agent, dataset, split, progress=False) for split in ("valid", "test")}
     rows = [[split, way, *part.values()] for split, r in reports.items() for way, part in r.metrics.items()]

@@ -81,6 +81,8 @@ class PathPolicy(nn.Module):
 
     def __init__(self, num_entities: int, num_relations: int, config: PathPolicyConfig) -> None:
         super().__init__()
+        if type(num_entities) is not int or type(num_relations) is not int or min(num_entities, num_relations) < 0:
+            raise ValueError(f"expected counts of entities and relations, got {num_entities!r} and {num_relations!r}")
         self.config = config
         self.num_entities = num_entities
         self.num_relations = num_relations

@@ -28,7 +28,6 @@ void register_walk(py::module_& m) {
                        std::int32_t horizon, const std::string& decision, const std::string& candidates,
                        const std::string& autoreset, bool training, bool in_order, double hit_reward, bool batched) {
              if (!actions) throw std::invalid_argument("actions: expected an ActionSets, got None");
-             const Span<const Query> table = view_queries(queries);
              WalkConfig config;
              config.num_envs = num_envs;
              config.horizon = horizon;
@@ -43,7 +42,8 @@ void register_walk(py::module_& m) {
              config.training = training;
              config.in_order = in_order;
              config.hit_reward = hit_reward;
-             return std::make_unique<WalkEnv>(std::move(actions), table, config, batched);
+             if (!batched) config.max_planned = 0;  // one walker asks for a plan a walk, and there may be many of it
+             return std::make_unique<WalkEnv>(std::move(actions), queries, config, batched);
            }),
            py::arg("actions"), py::arg("queries").noconvert(), py::kw_only(), py::arg("num_envs") = 1,
            py::arg("horizon") = 3, py::arg("decision") = "edge", py::arg("candidates") = "padded",

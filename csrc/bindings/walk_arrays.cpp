@@ -29,9 +29,12 @@ class MaybeRelease {
 
 }  // namespace
 
-WalkEnv::WalkEnv(std::shared_ptr<const ActionSets> actions, Span<const Query> queries, const WalkConfig& config,
+WalkEnv::WalkEnv(std::shared_ptr<const ActionSets> actions, Array<std::int32_t> queries, const WalkConfig& config,
                  bool batched)
-    : walk_(std::move(actions), queries, config), batched_(batched), split_(config.decision == Decision::kSplit) {
+    : queries_(std::move(queries)),
+      walk_(std::move(actions), view_queries(queries_), config),
+      batched_(batched),
+      split_(config.decision == Decision::kSplit) {
   if (!batched && config.num_envs != 1) throw std::invalid_argument("an unbatched walk has one environment");
   auto all = bools(walk_.size());
   std::fill_n(all.mutable_data(), walk_.size(), true);
@@ -328,7 +331,7 @@ py::tuple WalkEnv::finished() const {
     query.mutable_data()[at] = static_cast<std::int64_t>(row);
     hit.mutable_data()[at] = walk_.hit()[i] != 0;
     std::int32_t* path = entities.mutable_data() + at * (hops + 1);
-    path[0] = walk_.query(row).source;
+    path[0] = walk_.queries()[row].source;
     std::copy_n(walk_.reached().data() + i * static_cast<std::size_t>(hops), hops, path + 1);
     std::copy_n(walk_.followed().data() + i * static_cast<std::size_t>(hops), hops,
                 relations.mutable_data() + at * hops);
@@ -345,7 +348,7 @@ py::tuple WalkEnv::path(std::int64_t env) const {
   const auto i = static_cast<std::size_t>(env);
   const auto hops = static_cast<std::size_t>(walk_.hop(i));
   const std::size_t first = i * static_cast<std::size_t>(walk_.config().horizon);
-  std::vector<std::int32_t> entities{walk_.query(static_cast<std::size_t>(walk_.query_row(i))).source};
+  std::vector<std::int32_t> entities{walk_.queries()[static_cast<std::size_t>(walk_.query_row(i))].source};
   entities.insert(entities.end(), walk_.reached().begin() + static_cast<std::ptrdiff_t>(first),
                   walk_.reached().begin() + static_cast<std::ptrdiff_t>(first + hops));
   std::vector<std::int32_t> relations(walk_.followed().begin() + static_cast<std::ptrdiff_t>(first),

@@ -15,7 +15,8 @@ namespace kgwalk {
 /// Python's.
 class WalkEnv {
  public:
-  WalkEnv(std::shared_ptr<const ActionSets> actions, Span<const Query> queries, const WalkConfig& config, bool batched);
+  WalkEnv(std::shared_ptr<const ActionSets> actions, Array<std::int32_t> queries, const WalkConfig& config,
+          bool batched);
 
   Walk& walk() { return walk_; }
   const Walk& walk() const { return walk_; }
@@ -67,6 +68,7 @@ class WalkEnv {
         final_info{"final_info"}, has_final_info{"_final_info"};
   };
 
+  Array<std::int32_t> queries_;  // read by walk_
   Walk walk_;
   bool batched_;
   bool split_;

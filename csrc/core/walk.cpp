@@ -37,20 +37,17 @@ void check(const WalkConfig& config, std::size_t num_queries) {
 
 Walk::Walk(std::shared_ptr<const ActionSets> actions, Span<const Query> queries, const WalkConfig& config)
     : actions_(std::move(actions)),
+      queries_(queries),
       config_(config),
       split_(config.decision == Decision::kSplit),
       stay_(actions_->graph().stay()),
       num_idle_(config.num_envs) {
   check(config_, queries.size());
   for (const Query& q : queries) actions_->check_query(q);
-  plans_.resize(queries.size());
-  parallel_for(static_cast<std::int64_t>(queries.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (auto q = static_cast<std::size_t>(begin); q < static_cast<std::size_t>(end); ++q) {
-      Query seen = queries[q];
-      if (!config_.training) seen.target = -1;
-      plans_[q] = actions_->plan(seen);
-      plans_[q].query.target = queries[q].target;
-    }
+  if (queries.size() <= config_.max_planned) plans_.resize(queries.size());
+  parallel_for(static_cast<std::int64_t>(plans_.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (auto q = static_cast<std::size_t>(begin); q < static_cast<std::size_t>(end); ++q)
+      plans_[q] = plan_of(queries[q]);
   });
   num_actions_ = widest_row(actions_->expand());
   padding_.assign(static_cast<std::size_t>(num_actions_), stay_);
@@ -72,11 +69,11 @@ Walk::Walk(std::shared_ptr<const ActionSets> actions, Span<const Query> queries,
 void Walk::seed(std::size_t env, std::uint64_t seed, std::uint64_t stream) {
   query_rng_[env] = CounterRng(seed, stream);
   action_rng_[env] = CounterRng(seed, stream | kActionStream);
-  next_row_[env] = static_cast<std::int64_t>(env % plans_.size());
+  next_row_[env] = static_cast<std::int64_t>(env % queries_.size());
 }
 
 std::int64_t Walk::next_query(std::size_t i) {
-  const auto n = static_cast<std::int64_t>(plans_.size());
+  const auto n = static_cast<std::int64_t>(queries_.size());
   if (!config_.in_order) return static_cast<std::int64_t>(query_rng_[i].below(static_cast<std::uint64_t>(n)));
   const std::int64_t row = next_row_[i];
   next_row_[i] = (row + config_.num_envs) % n;
@@ -87,13 +84,26 @@ void Walk::draw(std::size_t i) {
   Walker& w = walkers_[i];
   w.query_row = static_cast<std::int32_t>(next_query(i));
   w.status = Status::kDrawn;
+  if (plans_.empty()) {
+    __builtin_prefetch(&queries_[static_cast<std::size_t>(w.query_row)]);
+    return;
+  }
   const auto* plan = reinterpret_cast<const char*>(&plans_[static_cast<std::size_t>(w.query_row)]);
   __builtin_prefetch(plan);
   __builtin_prefetch(plan + sizeof(QueryPlan) - 1);
 }
 
+QueryPlan Walk::plan_of(const Query& query) const {
+  Query seen = query;
+  if (!config_.training) seen.target = -1;
+  QueryPlan plan = actions_->plan(seen);
+  plan.query.target = query.target;
+  return plan;
+}
+
 void Walk::begin_walk(Walker& w) const {
-  w.plan = plans_[static_cast<std::size_t>(w.query_row)];
+  const auto row = static_cast<std::size_t>(w.query_row);
+  w.plan = plans_.empty() ? plan_of(queries_[row]) : plans_[row];
   w.at = w.plan.query.source;
   w.last = stay_;
   w.hop = 0;
@@ -111,9 +121,9 @@ void Walk::reset(Span<const bool> mask, Span<const std::int64_t> rows, const Obs
     throw std::invalid_argument("reset: the mask chooses no environment");
   }
   for (std::size_t i = 0; i < rows.size(); ++i) {
-    if (chosen(i) && (rows[i] < 0 || static_cast<std::size_t>(rows[i]) >= plans_.size())) {
+    if (chosen(i) && (rows[i] < 0 || static_cast<std::size_t>(rows[i]) >= queries_.size())) {
       throw std::out_of_range("query row " + std::to_string(rows[i]) + " is not in [0, " +
-                              std::to_string(plans_.size()) + ")");
+                              std::to_string(queries_.size()) + ")");
     }
   }
   num_idle_ = 0;

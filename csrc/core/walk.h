@@ -33,6 +33,8 @@ struct WalkConfig {
   /// Walk the queries in order, environment i taking rows i, i + num_envs, ..., instead of drawing them.
   bool in_order = false;
   double hit_reward = 1.0;
+  /// Up to this many queries are planned beforehand (40 bytes each); more are planned when they are drawn.
+  std::size_t max_planned = std::size_t{1} << 22;
 };
 
 /// Thrown when a walk is stepped that has not been reset.
@@ -84,13 +86,13 @@ struct StepOut {
 /// Environment i draws from a generator of its own, so walks depend on seeds and actions only, never on threads.
 class Walk {
  public:
+  /// @param queries  read as long as the walk lives
   /// @throws std::out_of_range on a bad query, std::invalid_argument on an empty table or a bad configuration
   Walk(std::shared_ptr<const ActionSets> actions, Span<const Query> queries, const WalkConfig& config);
 
   const WalkConfig& config() const { return config_; }
   const ActionSets& actions() const { return *actions_; }
-  std::size_t num_queries() const { return plans_.size(); }
-  const Query& query(std::size_t row) const { return plans_[row].query; }
+  Span<const Query> queries() const { return queries_; }
   std::size_t size() const { return walkers_.size(); }
   /// Moves of the widest row, STAY included: the degree cap + 1, or without a cap the largest degree + 1.
   std::int32_t num_actions() const { return num_actions_; }
@@ -172,6 +174,7 @@ class Walk {
   void draw(std::size_t i);
   void begin_walk(Walker& w) const;
   std::int64_t next_query(std::size_t i);
+  QueryPlan plan_of(const Query& query) const;
   /// Reads the rows of walkers [begin, end) and writes their observation.
   void observe(std::size_t begin, std::size_t end, const ObservationOut& out);
   void look(std::size_t i);
@@ -203,11 +206,12 @@ class Walk {
   ActionRow filter_of(const Walker& w) const;
 
   std::shared_ptr<const ActionSets> actions_;
+  Span<const Query> queries_;
   WalkConfig config_;
   bool split_;
   RelationId stay_;
   std::int32_t num_actions_;
-  std::vector<QueryPlan> plans_;
+  std::vector<QueryPlan> plans_;       // empty if there are too many queries
   std::vector<std::int32_t> padding_;  // a row of STAY
   std::vector<Walker> walkers_;
   std::vector<std::vector<std::int32_t>> closed_;  // closed slots where there are more than two

@@ -35,9 +35,10 @@ std::vector<Query> queries_of(const Sample& s) {
 
 /// A walk with the memory that it writes to.
 struct World {
-  World(const Sample& s, const Mode& mode, std::int32_t n, std::int32_t horizon = 3, int cap = 6)
-      : walk(std::make_shared<ActionSets>(Expand(s.graph(), nullptr, cap), ActionRules{}), queries_of(s),
-             config_of(mode, n, horizon)),
+  World(const Sample& s, const Mode& mode, std::int32_t n, std::int32_t horizon = 3, bool planned = true)
+      : queries(queries_of(s)),
+        walk(std::make_shared<ActionSets>(Expand(s.graph(), nullptr, 6), ActionRules{}), queries,
+             config_of(mode, n, horizon, planned)),
         ids(6, std::vector<std::int32_t>(static_cast<std::size_t>(n))),
         last(ids),
         rewards(static_cast<std::size_t>(n)),
@@ -52,8 +53,9 @@ struct World {
     for (std::size_t i = 0; i < walk.size(); ++i) walk.seed(i, 5, i);
   }
 
-  static WalkConfig config_of(const Mode& mode, std::int32_t n, std::int32_t horizon) {
+  static WalkConfig config_of(const Mode& mode, std::int32_t n, std::int32_t horizon, bool planned) {
     WalkConfig config;
+    if (!planned) config.max_planned = 0;
     config.num_envs = n;
     config.horizon = horizon;
     config.decision = mode.decision;
@@ -86,6 +88,7 @@ struct World {
     return actions;
   }
 
+  std::vector<Query> queries;
   Walk walk;
   std::vector<std::vector<std::int32_t>> ids, last;  // source, relation, entity, step, last relation, phase
   std::vector<double> rewards;
@@ -96,9 +99,9 @@ struct World {
 };
 
 /// Everything a world shows after some steps of its own legal actions.
-std::vector<std::int64_t> trace(const Sample& s, const Mode& mode, int threads) {
+std::vector<std::int64_t> trace(const Sample& s, const Mode& mode, int threads, bool planned = true) {
   set_num_threads(threads);
-  World world(s, mode, 4500);
+  World world(s, mode, 4500, 3, planned);
   std::vector<std::int64_t> seen;
   world.walk.reset({}, {}, world.out());
   for (int step = 0; step < 8; ++step) {
@@ -116,9 +119,13 @@ std::vector<std::int64_t> trace(const Sample& s, const Mode& mode, int threads) 
 
 }  // namespace
 
-TEST(walks_do_not_depend_on_threads) {
+TEST(walks_depend_neither_on_threads_nor_on_planning) {
   for (const Sample& s : samples()) {
-    for (const Mode& mode : modes()) CHECK(trace(s, mode, 1) == trace(s, mode, 2));
+    for (const Mode& mode : modes()) {
+      const std::vector<std::int64_t> expected = trace(s, mode, 1);
+      CHECK(trace(s, mode, 2) == expected);
+      CHECK(trace(s, mode, 2, false) == expected);
+    }
   }
 }
 
@@ -128,7 +135,7 @@ TEST(padded_moves_are_those_of_the_action_sets) {
     world.walk.reset({}, {}, world.out());
     for (int step = 0; step < 12; ++step) {
       for (std::size_t i = 0; i < world.walk.size(); ++i) {
-        const Query& q = world.walk.query(static_cast<std::size_t>(world.walk.query_row(i)));
+        const Query& q = world.walk.queries()[static_cast<std::size_t>(world.walk.query_row(i))];
         const EntityId at = world.ids[2][i];
         const std::int32_t first = 0;
         const Ragged wanted = world.walk.actions().candidates({&at, 1}, {&first, 1}, {&q, 1}, world.ids[3][i] == 2);
@@ -179,7 +186,7 @@ TEST(walks_refuse_what_they_cannot_do) {
   CHECK_THROWS(std::invalid_argument, "expected 2 actions", step(one));
   step(stay);
   CHECK_THROWS(ResetNeeded, "has ended", step(stay));
-  const std::vector<std::int64_t> rows{0, static_cast<std::int64_t>(world.walk.num_queries())};
+  const std::vector<std::int64_t> rows{0, static_cast<std::int64_t>(world.walk.queries().size())};
   CHECK_THROWS(std::out_of_range, "query row", world.walk.reset({}, rows, world.out()));
   const bool none[] = {false, false};
   CHECK_THROWS(std::invalid_argument, "no environment", world.walk.reset({none, 2}, {}, world.out()));

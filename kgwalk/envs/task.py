@@ -6,7 +6,8 @@ import os
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
+from weakref import WeakKeyDictionary
 
 from kgwalk import _core, data
 from kgwalk.data.dataset import Dataset, Directions
@@ -34,6 +35,10 @@ def _load(name: str, data_dir: str | Path | None) -> Dataset:
 def _load_benchmark(name: str, root: str | None) -> Dataset:
     """A process that makes many environments holds one graph. ``root`` only tells loads under two roots apart."""
     return data.load(name)
+
+
+# Query tables and rules by dataset, shared by its environments: a process may hold hundreds of them.
+_shared: WeakKeyDictionary[Dataset, dict[tuple[Any, ...], tuple[Ids, _core.ActionSets]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -82,9 +87,15 @@ class Task:
         if max_out_degree is None:
             max_out_degree = dataset.card.max_out_degree
         training = split == "train"
-        expand = _core.Expand(dataset.graph_for(split), max_out_degree=max_out_degree)
-        actions = _core.ActionSets(expand, hide_fact=training, hide_answers=hide_answers)
-        queries = dataset.queries(split, directions)
+        key = (split, directions, max_out_degree, hide_answers)
+        shared = _shared.setdefault(dataset, {})
+        if key not in shared:
+            expand = _core.Expand(dataset.graph_for(split), max_out_degree=max_out_degree)
+            actions = _core.ActionSets(expand, hide_fact=training, hide_answers=hide_answers)
+            queries = dataset.queries(split, directions).view()
+            queries.flags.writeable = False
+            shared[key] = (queries, actions)
+        queries, actions = shared[key]
         if len(queries) == 0:
             raise ValueError(f"split {split!r} of {dataset.name} has no queries")
         return cls(dataset, split, queries, actions, dataset.card.horizon if horizon is None else horizon, training)

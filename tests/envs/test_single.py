@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
+import weakref
 from pathlib import Path
 from typing import Any
 
@@ -259,3 +261,17 @@ class TestRendering:
         env.reset(seed=1)
         env.step(0)
         assert len(env.render()) == 2
+
+
+def test_environments_of_a_dataset_share_its_tables(make_dataset: Any) -> None:
+    dataset = make_dataset(PATH_FACTS, 3, 3)
+    one, two, other = KGWalkEnv(dataset), KGWalkVectorEnv(dataset, 4), KGWalkEnv(dataset, max_out_degree=1)
+    assert one.task.actions is two.task.actions
+    assert one.queries is two.queries
+    assert other.task.actions is not one.task.actions
+    with pytest.raises(ValueError, match="read-only"):
+        one.queries[0, 0] = 1
+    gone = weakref.ref(dataset)
+    del dataset, one, two, other
+    gc.collect()
+    assert gone() is None
