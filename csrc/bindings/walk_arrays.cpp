@@ -57,14 +57,19 @@ T* WalkEnv::existing(const py::dict& from, const py::str& key, py::ssize_t width
   };
   if (!from.contains(key)) refuse("missing");
   const py::object value = from[key];
-  if (!py::isinstance<py::array_t<T>>(value)) refuse("expected dtype " + std::string(py::str(py::dtype::of<T>())));
+  if (!py::isinstance<py::array_t<T>>(value)) {
+    const py::object got = py::isinstance<py::array>(value) ? value.attr("dtype") : py::object(py::type::of(value));
+    refuse("expected dtype " + std::string(py::str(py::dtype::of<T>())) + ", got " + std::string(py::str(got)));
+  }
   auto a = py::reinterpret_borrow<py::array_t<T>>(value);
   const Shape wanted = shape(width);
   constexpr int kFlags = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
-  if (!std::equal(wanted.begin(), wanted.end(), a.shape(), a.shape() + a.ndim()) || (a.flags() & kFlags) != kFlags ||
-      !a.writeable()) {
-    refuse("expected a writable C-contiguous array of shape " + std::string(py::str(py::cast(wanted))));
+  if (!std::equal(wanted.begin(), wanted.end(), a.shape(), a.shape() + a.ndim())) {
+    refuse("expected shape " + shape_text(wanted.data(), wanted.size()) + ", got " +
+           shape_text(a.shape(), static_cast<std::size_t>(a.ndim())));
   }
+  if ((a.flags() & kFlags) != kFlags) refuse("expected a C-contiguous, aligned array");
+  if (!a.writeable()) refuse("expected a writable array, got a read-only one");
   return a.mutable_data();
 }
 

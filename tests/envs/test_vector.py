@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -298,14 +299,17 @@ class TestErrors:
         envs = KGWalkVectorEnv(toy, 3)
         obs, _ = envs.reset(seed=1)
         actions = np.zeros(3, np.int64)
-        spoilt: list[tuple[str, Any]] = [
-            ("step", obs["step"].astype(np.int64)),
-            ("relations", obs["relations"][:2]),
-            ("entities", np.asfortranarray(obs["entities"])),
-            ("action_mask", obs["action_mask"].astype(bool)),
+        width = obs["relations"].shape[1]
+        spoilt: list[tuple[str, Any, str]] = [
+            ("step", obs["step"].astype(np.int64), "expected dtype int32, got int64"),
+            ("step", [[0], [0], [0]], "expected dtype int32, got <class 'list'>"),
+            ("relations", obs["relations"][:2], f"expected shape (3, {width}), got (2, {width})"),
+            ("source", obs["source"][:, 0], "expected shape (3, 1), got (3,)"),
+            ("entities", np.asfortranarray(obs["entities"]), "expected a C-contiguous, aligned array"),
+            ("action_mask", obs["action_mask"].astype(bool), "expected dtype int8, got bool"),
         ]
-        for key, value in spoilt:
-            with pytest.raises(ValueError, match=key):
+        for key, value, message in spoilt:
+            with pytest.raises(ValueError, match=re.escape(f"out['{key}']: {message}")):
                 envs.step(actions, out={**obs, key: value})
         locked = obs["source"].copy()
         locked.flags.writeable = False
