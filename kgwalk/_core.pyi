@@ -226,7 +226,7 @@ class Walk:
 def find_paths(
     actions: ActionSets, queries: Ids, hops: int = 3, max_paths: int = 64, max_branch: int = 256, seed: int = 0
 ) -> tuple[Ids, Ids, Ids]:
-    """Legal simple walks from source to target: query (p,), entities (p, hops + 1), relations (p, hops)."""
+    """Legal simple walks of 1 to 16 hops, source to target: query (p,), entities (p, hops + 1), relations (p, hops)."""
 
 class BeamLayout:
     """Prefix tree of a beam: parents before children, root 0 with parent -1; budgets per node."""
