@@ -291,7 +291,18 @@ py::tuple WalkEnv::step(const py::object& actions, const py::object& out) {
   return py::make_tuple(made.arrays, rewards, terminated, truncated, info);
 }
 
-py::tuple WalkEnv::act(std::int64_t action) {
+py::tuple WalkEnv::act(const py::object& given) {
+  const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(given.ptr()));
+  if (!index) {
+    PyErr_Clear();
+    throw std::invalid_argument("action: expected an integer, got " + std::string(py::repr(py::type::of(given))));
+  }
+  int overflow = 0;
+  const std::int64_t action = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
+  if (overflow != 0) {
+    throw std::out_of_range("action " + std::string(py::str(index)) + " is not in [0, " +
+                            std::to_string(walk_.num_actions()) + ")");
+  }
   Observation made = fresh();
   double reward = 0;
   bool terminated = false, illegal = false, acted = true;
@@ -342,12 +353,22 @@ py::tuple WalkEnv::finished() const {
   return py::make_tuple(env, query, entities, relations, hit);
 }
 
-py::tuple WalkEnv::path(std::int64_t env) const {
+std::size_t WalkEnv::checked(std::int64_t env) const {
   if (env < 0 || static_cast<std::size_t>(env) >= walk_.size()) {
     throw std::out_of_range("environment " + std::to_string(env) + " is not in [0, " + std::to_string(walk_.size()) +
                             ")");
   }
-  const auto i = static_cast<std::size_t>(env);
+  return static_cast<std::size_t>(env);
+}
+
+py::tuple WalkEnv::moves(std::int64_t env) const {
+  Moves open = walk_.moves(checked(env));
+  return py::make_tuple(to_numpy(std::move(open.actions)), to_numpy(std::move(open.relations)),
+                        to_numpy(std::move(open.entities)));
+}
+
+py::tuple WalkEnv::path(std::int64_t env) const {
+  const std::size_t i = checked(env);
   const auto hops = static_cast<std::size_t>(walk_.hop(i));
   const std::size_t first = i * static_cast<std::size_t>(walk_.config().horizon);
   std::vector<std::int32_t> entities{walk_.query(static_cast<std::size_t>(walk_.query_row(i))).source};
