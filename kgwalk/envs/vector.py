@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from gymnasium import logger, spaces
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import ResetNeeded
 from gymnasium.utils import EzPickle
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -78,8 +80,8 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
         dataset: see ``KGWalkEnv``, as for all arguments not named here.
         num_envs: number of walkers.
         candidates: form of the candidates.
-        autoreset_mode: a ``gymnasium.vector.AutoresetMode`` or its value (``"NextStep"``, ``"SameStep"``,
-            ``"Disabled"``).
+        autoreset_mode: ``"NextStep"``, ``"SameStep"`` or ``"Disabled"``, or that ``gymnasium.vector.AutoresetMode``
+            (kept in ``spec`` as its word, so that ``spec.to_json()`` works).
         data_dir: see ``KGWalkEnv``.
         split: see ``KGWalkEnv``.
         directions: see ``KGWalkEnv``.
@@ -98,6 +100,7 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
     """
 
     metadata: dict[str, Any] = KGWalkEnv.metadata
+    _spec: EnvSpec | None = None
 
     def __init__(
         self,
@@ -170,6 +173,18 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
         self.single_action_space = spaces.Discrete(actions)
         self.observation_space = batched_observation_space(single, candidates, num_envs, actions)
         self.action_space = batch_space(self.single_action_space, num_envs)
+
+    @property
+    def spec(self) -> EnvSpec | None:
+        """What ``make_vec`` made the environment from; JSON-able unless a loaded ``Dataset`` was given."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = copy.copy(spec)
+        if self._spec is not None and "autoreset_mode" in self._spec.kwargs:
+            mode = AutoresetMode(self._spec.kwargs["autoreset_mode"])
+            self._spec.kwargs = {**self._spec.kwargs, "autoreset_mode": mode.value}
 
     @property
     def queries(self) -> Ids:
