@@ -22,7 +22,7 @@ from kgwalk.envs.rendering import render
 from kgwalk.envs.rewards import make_rewards
 from kgwalk.envs.single import KGWalkEnv, Observation
 from kgwalk.envs.spaces import batched_observation_space, single_observation_space
-from kgwalk.envs.task import Candidates, Decision, QueryOrder, Task
+from kgwalk.envs.task import Candidates, Decision, QueryOrder, Task, check_options
 from kgwalk.protocols import FinishedWalks, Ids
 
 _KEY_BITS = 2**64 - 1
@@ -206,12 +206,12 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
             out: an observation of this environment to write into.
 
         Raises:
-            ValueError: a bad mask, seed, query or out.
+            ValueError: a bad mask, seed, query or out, or another option.
             IndexError: a query row out of range.
         """
-        options = options or {}
-        mask = _checked(options, "reset_mask", np.dtype(np.bool_), self.num_envs)
-        rows = _checked(options, "query", np.dtype(np.int64), self.num_envs)
+        chosen = check_options(options, "reset_mask", "query")
+        mask = _checked(chosen, "reset_mask", np.dtype(np.bool_), self.num_envs)
+        rows = _checked(chosen, "query", np.dtype(np.int64), self.num_envs)
         self._seed(seed, mask)
         return self._walk.reset(mask, rows, out)
 
@@ -275,12 +275,16 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
         return FinishedWalks(*self._walk.finished())
 
     def action_masks(self) -> BoolArray:
-        """Legal actions, (N, A) bool, whatever the form of the candidates."""
-        return self._walk.action_masks()
+        """Legal actions, (N, A) bool, whatever the form of the candidates. ResetNeeded if a walk has never begun."""
+        return self._begun().action_masks()
 
     def sample_actions(self) -> NDArray[np.int64]:
-        """A uniform draw from each walker's legal actions, (N,), by generators seeded with the environment."""
-        return self._walk.sample_actions()
+        """A uniform draw from each walker's legal actions, (N,), by generators seeded with the environment.
+
+        Raises:
+            ResetNeeded: a walk has never begun.
+        """
+        return self._begun().sample_actions()
 
     def edge_table(self) -> Ids:
         """(edges, 2) int32, relation and entity: what index-only rows point into. A copy of the graph's edges."""
@@ -291,16 +295,20 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
         if self.render_mode is None:
             logger.warn("render() needs a render mode: gym.make_vec(..., render_mode='ansi') or 'rgb_array'")
             return None
-        if not self._seeded:
-            raise ResetNeeded("render() before reset(): there is no walk to show")
-        return tuple(render(self.task, self._walk, env, self.render_mode) for env in range(self.num_envs))
+        walk = self._begun()
+        return tuple(render(self.task, walk, env, self.render_mode) for env in range(self.num_envs))
+
+    def _begun(self) -> _core.Walk:
+        if not self._walk.begun:
+            raise ResetNeeded("a walk has never begun: call reset() first")
+        return self._walk
 
 
 def _all(mask: BoolArray | None, n: int) -> BoolArray:
     return np.ones(n, np.bool_) if mask is None else mask
 
 
-def _checked(options: dict[str, Any], key: str, dtype: np.dtype[Any], n: int) -> NDArray[Any] | None:
+def _checked(options: Mapping[str, Any], key: str, dtype: np.dtype[Any], n: int) -> NDArray[Any] | None:
     """An option that is an array (n,), or None."""
     value = options.get(key)
     if value is None:

@@ -261,6 +261,10 @@ class TestErrors:
         envs = KGWalkVectorEnv(toy, 3)
         with pytest.raises(ResetNeeded, match="never been reset"):
             envs.step(np.zeros(3, np.int64))
+        envs.reset(options={"reset_mask": np.array([True, False, True])})
+        for tell in (envs.action_masks, envs.sample_actions):
+            with pytest.raises(ResetNeeded, match="never begun"):
+                tell()
         before, _ = envs.reset(seed=1)
         for bad in (np.zeros(2, np.int64), np.zeros((3, 1), np.int64), np.zeros(3), np.zeros(3, bool), "abc", None):
             with pytest.raises(ValueError, match="actions"):
@@ -290,6 +294,8 @@ class TestErrors:
             envs.reset(options={"query": np.array([0, 1, len(envs.queries)])})
         with pytest.raises(ValueError, match="query"):
             envs.reset(options={"query": np.zeros(3)})
+        with pytest.raises(ValueError, match="options: expected 'reset_mask' or 'query', got 'mask'"):
+            envs.reset(options={"mask": np.ones(3, bool)})
         with pytest.raises(ValueError, match="seed"):
             envs.reset(seed=[1, 2])
         with pytest.raises(ValueError, match="seed"):
@@ -325,7 +331,8 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("arguments", "error", "message"),
         [
-            ({"num_envs": 0}, ValueError, "num_envs"),
+            ({"num_envs": 0}, ValueError, "num_envs: expected an integer in"),
+            ({"num_envs": 2.0}, ValueError, "num_envs: expected an integer, got"),
             ({"candidates": "sparse"}, ValueError, "candidates"),
             ({"candidates": "index", "decision": "split"}, ValueError, "index-only"),
             ({"autoreset_mode": "Never"}, ValueError, "Never"),
