@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kgwalk import ragged
-from kgwalk._core import ActionSets
+from kgwalk.graph import ActionSets
 from kgwalk.protocols import Candidates, FinishedWalks, Ids, Moves, Policy
 
 Rows = NDArray[np.int64]

@@ -7,8 +7,8 @@ from typing import Any, get_args
 
 import torch
 
-from kgwalk._core import ActionSets, Expand, Graph
 from kgwalk.data import Directions
+from kgwalk.graph import ActionSets, Expand, Graph
 from kgwalk.protocols import Ids, Ranked
 from kgwalk.search import ANY, chain, rank, search
 from kgwalk.search.answers import Pool

@@ -16,7 +16,7 @@ import numpy as np
 from torch import Tensor
 
 from kgwalk import ragged
-from kgwalk._core import ActionSets, find_paths
+from kgwalk.graph import ActionSets, find_paths
 from kgwalk.protocols import Ids, Policy
 
 from .rollouts import Rows, follow, walk_log_probs

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from os import PathLike
-from typing import Any
+from typing import Any, SupportsIndex
 
 import numpy as np
 from numpy.typing import NDArray
@@ -202,6 +202,9 @@ class Walk:
     def num_envs(self) -> int: ...
     @property
     def num_actions(self) -> int: ...
+    @property
+    def begun(self) -> bool:
+        """Whether every environment has been reset once."""
     def seed(self, seeds: NDArray[np.uint64], streams: NDArray[np.uint64], mask: NDArray[np.bool_]) -> None:
         """Restart the generators of the environments in the mask; all (num_envs,)."""
     def reset(
@@ -214,7 +217,7 @@ class Walk:
         self, actions: NDArray[Any], out: Arrays | None = None
     ) -> tuple[Arrays, NDArray[np.float64], NDArray[np.bool_], NDArray[np.bool_], dict[str, Any]]:
         """Observation, rewards, terminations, truncations, infos; actions (num_envs,) int64 or int32."""
-    def act(self, action: int) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
+    def act(self, action: SupportsIndex) -> tuple[Arrays, float, bool, bool, dict[str, Any]]:
         """A step of an unbatched walk."""
     def action_masks(self) -> NDArray[np.bool_]: ...
     def sample_actions(self) -> NDArray[np.int64]: ...
@@ -222,11 +225,13 @@ class Walk:
         """env, query, entities, relations, hit of the walks that the last step ended."""
     def path(self, env: int = 0) -> tuple[int, Ids, Ids]:
         """Query row, entities and relations of a walk so far; before the first reset, of none."""
+    def moves(self, env: int = 0) -> tuple[Ids, Ids, Ids]:
+        """Actions, relations and entities open now; entity -1 where the action chooses a relation only."""
 
 def find_paths(
     actions: ActionSets, queries: Ids, hops: int = 3, max_paths: int = 64, max_branch: int = 256, seed: int = 0
 ) -> tuple[Ids, Ids, Ids]:
-    """Legal simple walks from source to target: query (p,), entities (p, hops + 1), relations (p, hops)."""
+    """Legal simple walks of 1 to 16 hops, source to target: query (p,), entities (p, hops + 1), relations (p, hops)."""
 
 class BeamLayout:
     """Prefix tree of a beam: parents before children, root 0 with parent -1; budgets per node."""

@@ -1,4 +1,4 @@
-"""The graph on disk: one file that holds graph and names, and that processes share.
+"""Graphs, the kernels over them, and the graph on disk: one file that holds graph and names, and that processes share.
 
 Example:
     >>> from kgwalk.graph import open_graph, save_graph
@@ -13,9 +13,34 @@ import os
 from dataclasses import dataclass
 
 from kgwalk import _core
-from kgwalk._core import FormatError, Graph, Names
+from kgwalk._core import (
+    ActionSets,
+    Expand,
+    FormatError,
+    Graph,
+    Names,
+    Overlay,
+    find_paths,
+    num_threads,
+    set_num_threads,
+)
 
-__all__ = ["FormatError", "Graph", "Names", "StoredGraph", "fingerprint", "open_graph", "save_graph", "verify"]
+__all__ = [
+    "ActionSets",
+    "Expand",
+    "FormatError",
+    "Graph",
+    "Names",
+    "Overlay",
+    "StoredGraph",
+    "find_paths",
+    "fingerprint",
+    "num_threads",
+    "open_graph",
+    "save_graph",
+    "set_num_threads",
+    "verify",
+]
 
 Path = str | os.PathLike[str]
 

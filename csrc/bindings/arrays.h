@@ -51,6 +51,13 @@ class Array {
   py::array checked_ = py::reinterpret_steal<py::array>(py::handle());
 };
 
+/// A shape as Python writes it; an axis of any length, -1, reads n.
+inline std::string shape_text(const py::ssize_t* shape, std::size_t ndim) {
+  std::string s = "(";
+  for (std::size_t i = 0; i < ndim; ++i) s += (i == 0 ? "" : ", ") + (shape[i] < 0 ? "n" : std::to_string(shape[i]));
+  return s + (ndim == 1 ? ",)" : ")");
+}
+
 /// Checks dtype and shape once at the border; -1 matches any length.
 template <class T>
 void check_shape(const Array<T>& a, const char* name, const std::vector<py::ssize_t>& shape) {
@@ -60,13 +67,8 @@ void check_shape(const Array<T>& a, const char* name, const std::vector<py::ssiz
     ok = shape[i] < 0 || a.shape(static_cast<py::ssize_t>(i)) == shape[i];
   }
   if (ok) return;
-  const auto text = [](auto begin, auto end) {
-    std::string s = "(";
-    for (auto it = begin; it != end; ++it) s += (it == begin ? "" : ", ") + (*it < 0 ? "n" : std::to_string(*it));
-    return s + (end - begin == 1 ? ",)" : ")");
-  };
-  throw std::invalid_argument(std::string(name) + ": expected shape " + text(shape.begin(), shape.end()) + ", got " +
-                              text(a.shape(), a.shape() + a.ndim()));
+  throw std::invalid_argument(std::string(name) + ": expected shape " + shape_text(shape.data(), shape.size()) +
+                              ", got " + shape_text(a.shape(), static_cast<std::size_t>(a.ndim())));
 }
 
 /// A one-dimensional input as a span; `length` -1 takes any.

@@ -51,6 +51,7 @@ void register_walk(py::module_& m) {
            py::arg("hit_reward") = 1.0, py::arg("batched") = true)
       .def_property_readonly("num_envs", [](const WalkEnv& e) { return e.walk().size(); })
       .def_property_readonly("num_actions", [](const WalkEnv& e) { return e.walk().num_actions(); })
+      .def_property_readonly("begun", [](const WalkEnv& e) { return e.walk().begun(); })
       .def(
           "seed",
           [](WalkEnv& e, const Array<std::uint64_t>& seeds, const Array<std::uint64_t>& streams,
@@ -78,7 +79,8 @@ void register_walk(py::module_& m) {
       .def("action_masks", &WalkEnv::action_masks)
       .def("sample_actions", &WalkEnv::sample_actions)
       .def("finished", &WalkEnv::finished)
-      .def("path", &WalkEnv::path, py::arg("env") = 0);
+      .def("path", &WalkEnv::path, py::arg("env") = 0)
+      .def("moves", &WalkEnv::moves, py::arg("env") = 0);
 }
 
 }  // namespace kgwalk

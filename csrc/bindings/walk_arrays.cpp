@@ -60,14 +60,19 @@ T* WalkEnv::existing(const py::dict& from, const py::str& key, py::ssize_t width
   };
   if (!from.contains(key)) refuse("missing");
   const py::object value = from[key];
-  if (!py::isinstance<py::array_t<T>>(value)) refuse("expected dtype " + std::string(py::str(py::dtype::of<T>())));
+  if (!py::isinstance<py::array_t<T>>(value)) {
+    const py::object got = py::isinstance<py::array>(value) ? value.attr("dtype") : py::object(py::type::of(value));
+    refuse("expected dtype " + std::string(py::str(py::dtype::of<T>())) + ", got " + std::string(py::str(got)));
+  }
   auto a = py::reinterpret_borrow<py::array_t<T>>(value);
   const Shape wanted = shape(width);
   constexpr int kFlags = py::array::c_style | py::detail::npy_api::NPY_ARRAY_ALIGNED_;
-  if (!std::equal(wanted.begin(), wanted.end(), a.shape(), a.shape() + a.ndim()) || (a.flags() & kFlags) != kFlags ||
-      !a.writeable()) {
-    refuse("expected a writable C-contiguous array of shape " + std::string(py::str(py::cast(wanted))));
+  if (!std::equal(wanted.begin(), wanted.end(), a.shape(), a.shape() + a.ndim())) {
+    refuse("expected shape " + shape_text(wanted.data(), wanted.size()) + ", got " +
+           shape_text(a.shape(), static_cast<std::size_t>(a.ndim())));
   }
+  if ((a.flags() & kFlags) != kFlags) refuse("expected a C-contiguous, aligned array");
+  if (!a.writeable()) refuse("expected a writable array, got a read-only one");
   return a.mutable_data();
 }
 
@@ -289,7 +294,18 @@ py::tuple WalkEnv::step(const py::object& actions, const py::object& out) {
   return py::make_tuple(made.arrays, rewards, terminated, truncated, info);
 }
 
-py::tuple WalkEnv::act(std::int64_t action) {
+py::tuple WalkEnv::act(const py::object& given) {
+  const auto index = py::reinterpret_steal<py::object>(PyNumber_Index(given.ptr()));
+  if (!index) {
+    PyErr_Clear();
+    throw std::invalid_argument("action: expected an integer, got " + std::string(py::repr(py::type::of(given))));
+  }
+  int overflow = 0;
+  const std::int64_t action = PyLong_AsLongLongAndOverflow(index.ptr(), &overflow);
+  if (overflow != 0) {
+    throw std::out_of_range("action " + std::string(py::str(index)) + " is not in [0, " +
+                            std::to_string(walk_.num_actions()) + ")");
+  }
   Observation made = fresh();
   double reward = 0;
   bool terminated = false, illegal = false, acted = true;
@@ -340,12 +356,22 @@ py::tuple WalkEnv::finished() const {
   return py::make_tuple(env, query, entities, relations, hit);
 }
 
-py::tuple WalkEnv::path(std::int64_t env) const {
+std::size_t WalkEnv::checked(std::int64_t env) const {
   if (env < 0 || static_cast<std::size_t>(env) >= walk_.size()) {
     throw std::out_of_range("environment " + std::to_string(env) + " is not in [0, " + std::to_string(walk_.size()) +
                             ")");
   }
-  const auto i = static_cast<std::size_t>(env);
+  return static_cast<std::size_t>(env);
+}
+
+py::tuple WalkEnv::moves(std::int64_t env) const {
+  Moves open = walk_.moves(checked(env));
+  return py::make_tuple(to_numpy(std::move(open.actions)), to_numpy(std::move(open.relations)),
+                        to_numpy(std::move(open.entities)));
+}
+
+py::tuple WalkEnv::path(std::int64_t env) const {
+  const std::size_t i = checked(env);
   const auto hops = static_cast<std::size_t>(walk_.hop(i));
   const std::size_t first = i * static_cast<std::size_t>(walk_.config().horizon);
   std::vector<std::int32_t> entities{walk_.queries()[static_cast<std::size_t>(walk_.query_row(i))].source};

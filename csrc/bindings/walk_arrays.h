@@ -25,8 +25,8 @@ class WalkEnv {
   py::tuple reset(Span<const bool> mask, Span<const std::int64_t> rows, const py::object& out);
   /// (observation, rewards, terminations, truncations, infos); actions are an int32 or int64 array.
   py::tuple step(const py::object& actions, const py::object& out);
-  /// The same for the one environment of an unbatched walk.
-  py::tuple act(std::int64_t action);
+  /// The same for the one environment of an unbatched walk; the action is anything with __index__.
+  py::tuple act(const py::object& action);
 
   py::array action_masks() const;
   py::array sample_actions();
@@ -34,8 +34,12 @@ class WalkEnv {
   py::tuple finished() const;
   /// (query row, entities, relations) of a walk so far; of one that has ended, all of it.
   py::tuple path(std::int64_t env) const;
+  /// (actions, relations, entities) open to a walker now.
+  py::tuple moves(std::int64_t env) const;
 
  private:
+  /// An environment's number, in range.
+  std::size_t checked(std::int64_t env) const;
   using Shape = std::vector<py::ssize_t>;
   /// An observation's arrays under their names, and where the walk writes them.
   struct Observation {

@@ -124,6 +124,10 @@ FoundPaths find_paths(const ActionSets& actions, Span<const Query> queries, cons
   if (limits.hops < 1 || limits.max_paths < 1 || limits.max_branch < 1) {
     throw std::invalid_argument("hops, max_paths and max_branch must be at least 1");
   }
+  if (limits.hops > kMaxPathHops) {
+    throw std::invalid_argument("hops must be at most " + std::to_string(kMaxPathHops) + ", got " +
+                                std::to_string(limits.hops));
+  }
   for (const Query& q : queries) {
     actions.check_query(q);
     if (q.target < 0) throw std::invalid_argument("paths to an answer need queries with a target");

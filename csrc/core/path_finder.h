@@ -15,6 +15,9 @@ struct FoundPaths {
   std::vector<RelationId> relations;  // (p, hops)
 };
 
+/// Longest walk that is searched for; the search goes one call deeper with each hop.
+constexpr int kMaxPathHops = 16;
+
 struct PathLimits {
   int hops = 3;
   /// Paths kept per query; of more, a uniform sample.
@@ -26,7 +29,7 @@ struct PathLimits {
 /// Legal walks from source to target that visit no entity twice, by depth-first search with a look-up for the last hop,
 /// so that its cost is max_branch^(hops - 1) nodes per query at worst. Query i draws from stream i of `seed`: what is
 /// found does not depend on the number of threads.
-/// @throws std::invalid_argument on limits below 1 or a query without a target
+/// @throws std::invalid_argument on limits below 1, more than kMaxPathHops hops or a query without a target
 FoundPaths find_paths(const ActionSets& actions, Span<const Query> queries, const PathLimits& limits,
                       std::uint64_t seed);
 

@@ -141,6 +141,11 @@ void Walk::reset(Span<const bool> mask, Span<const std::int64_t> rows, const Obs
   });
 }
 
+bool Walk::begun() const {
+  return num_idle_ == 0 ||
+         std::none_of(walkers_.begin(), walkers_.end(), [](const Walker& w) { return w.status == Status::kIdle; });
+}
+
 void Walk::check_can_step() const {
   if (num_idle_ == 0) return;
   for (std::size_t i = 0; i < size(); ++i) {

@@ -81,6 +81,13 @@ struct StepOut {
   StateOut final_state;  ///< Autoreset::kSameStep with num_ending() > 0: last state of the walks that end here
 };
 
+/// Legal moves of one walker, by rising action; entity -1 where the action chooses a relation only.
+struct Moves {
+  std::vector<std::int32_t> actions;
+  std::vector<RelationId> relations;
+  std::vector<EntityId> entities;
+};
+
 /// A batch of walkers over one graph: environments without Python. One caller at a time.
 ///
 /// Environment i draws from a generator of its own, so walks depend on seeds and actions only, never on threads.
@@ -118,6 +125,8 @@ class Walk {
   void write_final(const StepOut& did, const PaddedOut& padded, const IndexOut& index) const;
   /// (num_envs, num_actions), true = legal, in any form.
   void write_mask(bool* mask) const;
+  /// For one walker, in any form.
+  Moves moves(std::size_t env) const;
   /// A uniform draw from each walker's legal actions, (num_envs,), from generators apart from those of the queries.
   void sample_actions(std::int64_t* out);
 
@@ -133,6 +142,8 @@ class Walk {
   const std::vector<EntityId>& reached() const { return reached_; }
   const std::vector<RelationId>& followed() const { return followed_; }
 
+  /// Whether every walker has been reset once, so that it has a walk to tell of.
+  bool begun() const;
   std::int64_t query_row(std::size_t env) const { return walkers_[env].query_row; }
   std::int32_t hop(std::size_t env) const { return walkers_[env].hop; }
 

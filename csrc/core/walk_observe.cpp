@@ -250,6 +250,23 @@ void Walk::write_final(const StepOut& did, const PaddedOut& padded, const IndexO
   }
 }
 
+Moves Walk::moves(std::size_t env) const {
+  const Walker& w = walkers_[env];
+  std::vector<RelationId> relations(static_cast<std::size_t>(w.count));
+  std::vector<EntityId> entities(relations.size());
+  emit(env, relations.data(), entities.data());
+  if (chooses_relation(w)) std::fill(entities.begin(), entities.end(), -1);
+  Moves legal;
+  const ActionRow row = asks(w) ? filter_of(w) : ActionRow{};
+  for (std::int32_t a = 0; a < w.count; ++a) {
+    if (asks(w) && a > 0 && !row.legal(static_cast<std::size_t>(slot_of(w, env, a)))) continue;
+    legal.actions.push_back(a);
+    legal.relations.push_back(relations[static_cast<std::size_t>(a)]);
+    legal.entities.push_back(entities[static_cast<std::size_t>(a)]);
+  }
+  return legal;
+}
+
 void Walk::write_mask(bool* mask) const {
   const auto width = static_cast<std::size_t>(num_actions_);
   std::memset(mask, 0, size() * width);

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -132,6 +132,12 @@ class Dataset:
         """A readable name of an entity: its label where the set has one, else its name."""
         _checked(entity, len(self.entities), "entity", self.name)
         return self.labels[entity] if self.labels is not None else self.entities[entity]
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Pickles by where it was read from, not by its contents: processes read it again (see `load.recipe`)."""
+        from kgwalk.data.load import recipe  # it stands on this module
+
+        return recipe(self)
 
     @cached_property
     def labels(self) -> Sequence[str] | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,35 @@ def load_folder(folder: Path) -> Dataset:
                 f"{folder}: no file {file} or {file}.gz; expected tab-separated head, relation, tail"
             )
     return _read(card, folder)
+
+
+def recipe(dataset: Dataset) -> tuple[Callable[..., Dataset], tuple[Card, Path | None, str]]:
+    """How to load a dataset again in another process: a function and its arguments.
+
+    Raises:
+        TypeError: it was made in memory; there is nothing to read it from.
+    """
+    if dataset.folder is None and dataset.fingerprint != family().fingerprint:
+        raise TypeError(
+            f"{dataset.name}: a dataset made in memory cannot be pickled; write it to a folder and load it, or give "
+            "the environment its name"
+        )
+    return reload, (dataset.card, dataset.folder and dataset.folder.absolute(), dataset.fingerprint)
+
+
+def reload(card: Card, folder: Path | None, fingerprint: str) -> Dataset:
+    """Load what `recipe` described.
+
+    Raises:
+        ValueError: the files have changed since.
+        MissingDataError, DamagedFileError, FormatError: a file cannot be used.
+    """
+    dataset = family() if folder is None else _read(card, folder)
+    if dataset.fingerprint != fingerprint:
+        raise ValueError(
+            f"{card.name}: the files in {folder} are no longer those that were pickled (fingerprints differ)"
+        )
+    return dataset
 
 
 def _plain_card(folder: Path) -> Card:

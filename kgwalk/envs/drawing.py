@@ -82,17 +82,19 @@ def _draw_fan(axes: Axes, view: WalkView, anchor: int, x: float, taken: set[int]
 
 
 def _draw_column(axes: Axes, view: WalkView, start: float, x: float) -> None:
-    """The moves open now, STAY apart, with the relation on top of the entity it leads to."""
+    """The moves open now, STAY apart, with the relation on top of the entity it leads to, if that is chosen with it."""
     data = view.task.dataset
-    moves = _spread(view.moves[1:], MAX_COLUMN)
+    open_now = [move for move in view.moves if move.relation != view.task.stay]
+    moves = _spread(open_now, MAX_COLUMN)
     heights = np.linspace(0.96, -0.96, len(moves)) if len(moves) > 1 else np.zeros(len(moves))
-    for (relation, entity), y in zip(moves, heights.tolist(), strict=True):
+    for (_, relation, entity), y in zip(moves, heights.tolist(), strict=True):
         axes.plot([start, x], [0, y], color=OPEN, linewidth=1.2, alpha=0.5, zorder=1)
         axes.scatter([x], [y], s=46, color=OPEN, zorder=2, edgecolors="white", linewidths=0.8)
         name = _short(_relation(view, relation), 30, 1)
         axes.text(x + 0.06, y + 0.012, name, va="bottom", fontsize=6.8, color=OPEN)
-        axes.text(x + 0.06, y + 0.008, _short(data.label(entity), 30, 1), va="top", fontsize=8, color=INK)
-    hidden = len(view.moves) - 1 - len(moves)
+        if entity >= 0:
+            axes.text(x + 0.06, y + 0.008, _short(data.label(entity), 30, 1), va="top", fontsize=8, color=INK)
+    hidden = len(open_now) - len(moves)
     if hidden > 0:
         axes.text(x + 0.06, -1.11, f"and {hidden} more", va="bottom", fontsize=7.5, color=GREY, style="italic")
 

@@ -6,6 +6,7 @@ matplotlib and networkx are imported when the first picture is asked for.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,14 @@ MAX_LISTED = 12
 """Candidates that the text lists."""
 
 
+class Move(NamedTuple):
+    """What an action stands for; entity -1 where it only chooses a relation."""
+
+    action: int
+    relation: int
+    entity: int
+
+
 @dataclass(frozen=True)
 class WalkView:
     """A walk at one moment, ready to be shown.
@@ -27,7 +36,7 @@ class WalkView:
         query: ids of source, relation and target; a target of -1 is not known.
         entities: ids visited, source first.
         relations: ids followed.
-        moves: (relation, entity) ids open now, STAY first.
+        moves: open now, by rising action; none when the walk has ended.
         horizon: hops of a walk.
         hit: whether an ended walk met its target; None while it goes on.
     """
@@ -36,7 +45,7 @@ class WalkView:
     query: tuple[int, int, int]
     entities: Ids
     relations: Ids
-    moves: list[tuple[int, int]]
+    moves: list[Move]
     horizon: int
     hit: bool | None
 
@@ -46,18 +55,13 @@ class WalkView:
         row, entities, relations = walk.path(env)
         source, relation, target = (int(x) for x in task.queries[row])
         ended = len(relations) == task.horizon
-        moves: list[tuple[int, int]] = []
-        if not ended:
-            query = np.array([[source, relation, target if task.training else -1]], np.int32)
-            last_hop = len(relations) + 1 == task.horizon
-            _, followed, reached = task.actions.candidates(entities[-1:], np.zeros(1, np.int32), query, last_hop)
-            moves = list(zip(followed.tolist(), reached.tolist(), strict=True))
+        columns = (column.tolist() for column in walk.moves(env))
         return cls(
             task=task,
             query=(source, relation, target),
             entities=entities,
             relations=relations,
-            moves=moves,
+            moves=[] if ended else [Move(*move) for move in zip(*columns, strict=True)],
             horizon=task.horizon,
             hit=bool(entities[-1] == target) if ended else None,
         )
@@ -99,8 +103,9 @@ def as_text(view: WalkView) -> str:
         path += f" --{data.relation_name(relation)}--> {data.label(entity)}"
     lines = [f"({view.source}, {view.relation}, ?)  {view.verdict}", path]
     shown = view.moves[:MAX_LISTED]
-    for number, (relation, entity) in enumerate(shown):
-        lines.append(f"  {number:>3}  {data.relation_name(relation)} -> {data.label(entity)}")
+    for action, relation, entity in shown:
+        leads_to = f" -> {data.label(entity)}" if entity >= 0 else ""
+        lines.append(f"  {action:>3}  {data.relation_name(relation)}{leads_to}")
     if len(view.moves) > len(shown):
         lines.append(f"       and {len(view.moves) - len(shown)} more")
     return "\n".join(lines)

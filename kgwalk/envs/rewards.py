@@ -5,7 +5,9 @@ A term is called once for all walks that a step of a vector environment ended.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
+from numbers import Real
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -63,17 +65,19 @@ def make_rewards(
         dataset: what the terms are made for.
 
     Raises:
-        ValueError: an unknown term, a weight that is not finite, or no term at all.
+        ValueError: no mapping, an unknown term, a weight that is no finite number, or no term at all.
         TypeError: an option of a term that is not asked for.
     """
-    weights = {"hit": 1.0} if reward is None else dict(reward)
+    if reward is not None and not isinstance(reward, Mapping):
+        raise ValueError(f"reward: expected weights by name of term, such as {{'hit': 1.0}}, got {reward!r}")
+    weights: dict[str, Any] = {"hit": 1.0} if reward is None else dict(reward)
     if not weights:
         raise ValueError("reward: expected at least one term, got none")
     for name, weight in weights.items():
         if name not in _factories:
             raise ValueError(f"reward: unknown term {name!r}; registered are {', '.join(sorted(_factories))}")
-        if not np.isfinite(weight):
-            raise ValueError(f"reward: the weight of {name!r} must be finite, got {weight}")
+        if not isinstance(weight, Real) or not math.isfinite(weight):
+            raise ValueError(f"reward: expected a finite number as weight of {name!r}, got {weight!r}")
     for name in options:
         if name not in weights:
             raise TypeError(f"unexpected argument {name!r}: it is neither an environment's nor that of a reward term")

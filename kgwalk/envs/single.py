@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, SupportsIndex
 
 import gymnasium as gym
 import numpy as np
@@ -18,7 +18,7 @@ from kgwalk.data.dataset import Dataset, Directions
 from kgwalk.envs.rendering import render
 from kgwalk.envs.rewards import make_rewards
 from kgwalk.envs.spaces import single_observation_space
-from kgwalk.envs.task import Decision, QueryOrder, Task
+from kgwalk.envs.task import Decision, QueryOrder, Task, as_int, check_options
 from kgwalk.protocols import FinishedWalks, Ids
 
 Observation = dict[str, Any]
@@ -174,24 +174,27 @@ class KGWalkEnv(gym.Env[Observation, np.int64], EzPickle):
 
         Raises:
             IndexError: the query row is out of range.
+            ValueError: the query row is no integer, or another option is given.
         """
+        row = check_options(options, "query").get("query")
+        rows = None if row is None else np.array([as_int("options['query']", row)], np.int64)
         super().reset(seed=seed)
         if seed is not None or not self._seeded:
             key = self.np_random.integers(_KEY_BITS, dtype=np.uint64) if seed is None else seed & _KEY_BITS
             self._walk.seed(np.array([key], np.uint64), np.zeros(1, np.uint64), np.ones(1, np.bool_))
             self._seeded = True
-        row = None if options is None else options.get("query")
-        return self._walk.reset(rows=None if row is None else np.array([row], np.int64))
+        return self._walk.reset(rows=rows)
 
-    def step(self, action: np.int64 | int) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
+    def step(self, action: SupportsIndex) -> tuple[Observation, float, bool, bool, dict[str, Any]]:
         """Make one move.
 
         Raises:
             ResetNeeded: the walk has ended, or none has begun.
             IndexError: the action is not in the action space.
+            ValueError: the action is no integer.
         """
         try:
-            result = self._act(int(action))
+            result = self._act(action)
         except _core.ResetNeeded as error:
             raise ResetNeeded(str(error)) from error
         if self._terms and result[2]:
@@ -202,16 +205,16 @@ class KGWalkEnv(gym.Env[Observation, np.int64], EzPickle):
         return result
 
     def action_masks(self) -> NDArray[np.bool_]:
-        """Legal actions, (A,) bool: what sb3-contrib's MaskablePPO asks for."""
-        return self._walk.action_masks()
+        """Legal actions, (A,) bool: what sb3-contrib's MaskablePPO asks for. ResetNeeded if no walk has begun."""
+        return self._begun().action_masks()
 
     def sample_action(self) -> np.int64:
-        """A uniform draw from the legal actions."""
-        return self._walk.sample_actions()[0]  # type: ignore[no-any-return]
+        """A uniform draw from the legal actions. ResetNeeded if no walk has begun."""
+        return self._begun().sample_actions()[0]  # type: ignore[no-any-return]
 
     def path(self) -> tuple[Ids, Ids]:
-        """Entities visited, source first, and relations followed."""
-        _, entities, relations = self._walk.path(0)
+        """Entities visited, source first, and relations followed. ResetNeeded if no walk has begun."""
+        _, entities, relations = self._begun().path(0)
         return entities, relations
 
     def render(self) -> Any:
@@ -223,6 +226,9 @@ class KGWalkEnv(gym.Env[Observation, np.int64], EzPickle):
         if self.render_mode is None:
             gym.logger.warn("render() needs a render mode: gym.make(..., render_mode='ansi') or 'rgb_array'")
             return None
-        if not self._seeded:
-            raise ResetNeeded("render() before reset(): there is no walk to show")
-        return render(self.task, self._walk, 0, self.render_mode)
+        return render(self.task, self._begun(), 0, self.render_mode)
+
+    def _begun(self) -> _core.Walk:
+        if not self._walk.begun:
+            raise ResetNeeded("no walk has begun: call reset() first")
+        return self._walk

@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from operator import index
 from pathlib import Path
 from typing import Any, Literal, get_args
+<<<<<<< HEAD
 from weakref import WeakKeyDictionary
+=======
+>>>>>>> search
 
 from kgwalk import _core, data
 from kgwalk.data.dataset import Dataset, Directions
@@ -17,12 +22,40 @@ Decision = Literal["edge", "split"]
 Candidates = Literal["padded", "ragged", "index"]
 QueryOrder = Literal["random", "sequential"]
 
+MAX_HORIZON = 1024  # the core's own bound
+MAX_INT32 = 2**31 - 1
+
 
 def check_choice(name: str, value: object, choices: object) -> None:
     """Raise ValueError unless ``value`` is one of the words of a Literal type."""
     words = get_args(choices)
     if value not in words:
         raise ValueError(f"{name}: expected one of {', '.join(map(repr, words))}, got {value!r}")
+
+
+def as_int(name: str, value: Any) -> int:
+    """An argument that is an integer, numpy's too; a float is none. ValueError otherwise."""
+    try:
+        return index(value)
+    except TypeError:
+        raise ValueError(f"{name}: expected an integer, got {value!r}") from None
+
+
+def check_int(name: str, value: Any, low: int, high: int) -> int:
+    """An integer argument in [low, high]; ValueError otherwise."""
+    number = as_int(name, value)
+    if not low <= number <= high:
+        raise ValueError(f"{name}: expected an integer in [{low}, {high}], got {number}")
+    return number
+
+
+def check_options(options: Mapping[str, Any] | None, *known: str) -> Mapping[str, Any]:
+    """The options of a reset; ValueError if one is not known."""
+    options = options or {}
+    for key in options:
+        if key not in known:
+            raise ValueError(f"options: expected {' or '.join(map(repr, known))}, got {key!r}")
+    return options
 
 
 def _load(name: str, data_dir: str | Path | None) -> Dataset:
@@ -80,13 +113,19 @@ class Task:
             KeyError: the dataset has no such split.
         """
         check_choice("directions", directions, Directions)
+        if not isinstance(hide_answers, bool):
+            raise ValueError(f"hide_answers: expected True or False, got {hide_answers!r}")
         if isinstance(dataset, str):
             dataset = _load(dataset, data_dir)
+        elif not isinstance(dataset, Dataset):
+            raise ValueError(f"dataset: expected a name or a loaded Dataset, got {dataset!r}")
         elif data_dir is not None:
             raise ValueError("data_dir goes with the name of a dataset, not with a loaded one")
-        if max_out_degree is None:
-            max_out_degree = dataset.card.max_out_degree
+        cap = dataset.card.max_out_degree if max_out_degree is None else max_out_degree
+        cap = check_int("max_out_degree", cap, 0, MAX_INT32)
+        horizon = check_int("horizon", dataset.card.horizon if horizon is None else horizon, 1, MAX_HORIZON)
         training = split == "train"
+<<<<<<< HEAD
         key = (split, directions, max_out_degree, hide_answers)
         shared = _shared.setdefault(dataset, {})
         if key not in shared:
@@ -96,9 +135,14 @@ class Task:
             queries.flags.writeable = False
             shared[key] = (queries, actions)
         queries, actions = shared[key]
+=======
+        expand = _core.Expand(dataset.graph_for(split), max_out_degree=cap)
+        actions = _core.ActionSets(expand, hide_fact=training, hide_answers=hide_answers)
+        queries = dataset.queries(split, directions)
+>>>>>>> search
         if len(queries) == 0:
             raise ValueError(f"split {split!r} of {dataset.name} has no queries")
-        return cls(dataset, split, queries, actions, dataset.card.horizon if horizon is None else horizon, training)
+        return cls(dataset, split, queries, actions, horizon, training)
 
     @property
     def num_entities(self) -> int:
@@ -128,7 +172,7 @@ class Task:
         return _core.Walk(
             self.actions,
             self.queries,
-            num_envs=num_envs,
+            num_envs=check_int("num_envs", num_envs, 1, MAX_INT32),
             horizon=self.horizon,
             decision=decision,
             candidates=candidates,

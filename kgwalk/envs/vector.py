@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from gymnasium import logger, spaces
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.error import ResetNeeded
 from gymnasium.utils import EzPickle
 from gymnasium.vector import AutoresetMode, VectorEnv
@@ -20,7 +22,7 @@ from kgwalk.envs.rendering import render
 from kgwalk.envs.rewards import make_rewards
 from kgwalk.envs.single import KGWalkEnv, Observation
 from kgwalk.envs.spaces import batched_observation_space, single_observation_space
-from kgwalk.envs.task import Candidates, Decision, QueryOrder, Task
+from kgwalk.envs.task import Candidates, Decision, QueryOrder, Task, check_options
 from kgwalk.protocols import FinishedWalks, Ids
 
 _KEY_BITS = 2**64 - 1
@@ -78,8 +80,8 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
         dataset: see ``KGWalkEnv``, as for all arguments not named here.
         num_envs: number of walkers.
         candidates: form of the candidates.
-        autoreset_mode: a ``gymnasium.vector.AutoresetMode`` or its value (``"NextStep"``, ``"SameStep"``,
-            ``"Disabled"``).
+        autoreset_mode: ``"NextStep"``, ``"SameStep"`` or ``"Disabled"``, or that ``gymnasium.vector.AutoresetMode``
+            (kept in ``spec`` as its word, so that ``spec.to_json()`` works).
         data_dir: see ``KGWalkEnv``.
         split: see ``KGWalkEnv``.
         directions: see ``KGWalkEnv``.
@@ -98,6 +100,7 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
     """
 
     metadata: dict[str, Any] = KGWalkEnv.metadata
+    _spec: EnvSpec | None = None
 
     def __init__(
         self,
@@ -172,6 +175,18 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
         self.action_space = batch_space(self.single_action_space, num_envs)
 
     @property
+    def spec(self) -> EnvSpec | None:
+        """What ``make_vec`` made the environment from; JSON-able unless a loaded ``Dataset`` was given."""
+        return self._spec
+
+    @spec.setter
+    def spec(self, spec: EnvSpec | None) -> None:
+        self._spec = copy.copy(spec)
+        if self._spec is not None and "autoreset_mode" in self._spec.kwargs:
+            mode = AutoresetMode(self._spec.kwargs["autoreset_mode"])
+            self._spec.kwargs = {**self._spec.kwargs, "autoreset_mode": mode.value}
+
+    @property
     def queries(self) -> Ids:
         """The query table, (n, 3) int32: source, relation, target."""
         return self.task.queries
@@ -191,12 +206,12 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
             out: an observation of this environment to write into.
 
         Raises:
-            ValueError: a bad mask, seed, query or out.
+            ValueError: a bad mask, seed, query or out, or another option.
             IndexError: a query row out of range.
         """
-        options = options or {}
-        mask = _checked(options, "reset_mask", np.dtype(np.bool_), self.num_envs)
-        rows = _checked(options, "query", np.dtype(np.int64), self.num_envs)
+        chosen = check_options(options, "reset_mask", "query")
+        mask = _checked(chosen, "reset_mask", np.dtype(np.bool_), self.num_envs)
+        rows = _checked(chosen, "query", np.dtype(np.int64), self.num_envs)
         self._seed(seed, mask)
         return self._walk.reset(mask, rows, out)
 
@@ -260,12 +275,16 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
         return FinishedWalks(*self._walk.finished())
 
     def action_masks(self) -> BoolArray:
-        """Legal actions, (N, A) bool, whatever the form of the candidates."""
-        return self._walk.action_masks()
+        """Legal actions, (N, A) bool, whatever the form of the candidates. ResetNeeded if a walk has never begun."""
+        return self._begun().action_masks()
 
     def sample_actions(self) -> NDArray[np.int64]:
-        """A uniform draw from each walker's legal actions, (N,), by generators seeded with the environment."""
-        return self._walk.sample_actions()
+        """A uniform draw from each walker's legal actions, (N,), by generators seeded with the environment.
+
+        Raises:
+            ResetNeeded: a walk has never begun.
+        """
+        return self._begun().sample_actions()
 
     def edge_table(self) -> Ids:
         """(edges, 2) int32, relation and entity: what index-only rows point into. A copy of the graph's edges."""
@@ -276,16 +295,20 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
         if self.render_mode is None:
             logger.warn("render() needs a render mode: gym.make_vec(..., render_mode='ansi') or 'rgb_array'")
             return None
-        if not self._seeded:
-            raise ResetNeeded("render() before reset(): there is no walk to show")
-        return tuple(render(self.task, self._walk, env, self.render_mode) for env in range(self.num_envs))
+        walk = self._begun()
+        return tuple(render(self.task, walk, env, self.render_mode) for env in range(self.num_envs))
+
+    def _begun(self) -> _core.Walk:
+        if not self._walk.begun:
+            raise ResetNeeded("a walk has never begun: call reset() first")
+        return self._walk
 
 
 def _all(mask: BoolArray | None, n: int) -> BoolArray:
     return np.ones(n, np.bool_) if mask is None else mask
 
 
-def _checked(options: dict[str, Any], key: str, dtype: np.dtype[Any], n: int) -> NDArray[Any] | None:
+def _checked(options: Mapping[str, Any], key: str, dtype: np.dtype[Any], n: int) -> NDArray[Any] | None:
     """An option that is an array (n,), or None."""
     value = options.get(key)
     if value is None:

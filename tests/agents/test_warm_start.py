@@ -72,6 +72,8 @@ def test_limits_sample_among_the_paths(small: Graph) -> None:
     assert all(a <= b for a, b in zip(narrow, every, strict=True))
     with pytest.raises(ValueError, match="at least 1"):
         find_paths(rules, queries, 0)
+    with pytest.raises(ValueError, match="hops must be at most 16, got 17"):
+        find_paths(rules, queries, 17)
     untold = queries.copy()
     untold[:, 2] = -1
     with pytest.raises(ValueError, match="target"):

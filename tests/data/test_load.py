@@ -1,6 +1,7 @@
 """Finding a dataset's folder, reading it, and what is said when either fails."""
 
 import gzip
+import pickle
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 
 from kgwalk._core import FormatError
 from kgwalk.data import CARDS, DamagedFileError, MissingDataError, find_card, load
+from kgwalk.data.family import family
 
 
 def rows_of(data, split):
@@ -204,3 +206,20 @@ def test_entities_and_relations_are_found_by_name_and_id(toy):
 def test_query_tables_cannot_be_written_by_accident(toy):
     with pytest.raises(ValueError, match="read-only"):
         load(toy).queries("train")[0, 0] = 1
+
+
+def test_a_pickle_is_read_again_from_its_folder(toy):
+    data = load(toy)
+    blob = pickle.dumps(data)
+    again = pickle.loads(blob)
+    assert again.fingerprint == data.fingerprint
+    assert again.graph.num_facts == data.graph.num_facts
+    (toy / "test.txt").write_text("ada\tlikes\teve\n")
+    with pytest.raises(ValueError, match=r"toy: .*fingerprints differ"):
+        pickle.loads(blob)
+
+
+def test_generated_sets_pickle_if_the_name_tells_all():
+    assert pickle.loads(pickle.dumps(load("Family"))) is load("Family")
+    with pytest.raises(TypeError, match="made in memory cannot be pickled"):
+        pickle.dumps(family(seed=1))

@@ -12,12 +12,13 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.envs.registration import EnvSpec
 from gymnasium.utils.env_checker import check_env
 from gymnasium.vector import AutoresetMode
 
 import kgwalk  # noqa: F401  (registers the ids)
-from kgwalk.data import find_card
-from kgwalk.envs import environment_ids, register_environments
+from kgwalk.data import find_card, load
+from kgwalk.envs import KGWalkEnv, environment_ids, register_environments
 
 BENCHMARKS = ["WN18RR", "FB15k-237", "NELL-995", "Countries-S1", "Countries-S2", "Countries-S3", "Kinship"]
 IDS = [env_id for name in ["Family", *BENCHMARKS] for env_id in environment_ids(name)]
@@ -108,6 +109,22 @@ def test_pickle(canonical_id: str) -> None:
     twin = pickle.loads(pickle.dumps(envs))
     assert twin.autoreset_mode is AutoresetMode.SAME_STEP
     np.testing.assert_equal(envs.reset(seed=1), twin.reset(seed=1))
+
+
+@pytest.mark.parametrize("mode", [AutoresetMode.SAME_STEP, "SameStep"])
+def test_vector_specs_are_json(mode: AutoresetMode | str) -> None:
+    envs = gym.make_vec("KGWalk-Family", num_envs=2, autoreset_mode=mode)
+    spec = EnvSpec.from_json(envs.spec.to_json())
+    assert spec.kwargs["autoreset_mode"] == "SameStep"
+    again = gym.make_vec(spec)
+    assert again.num_envs == 2
+    assert again.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
+
+
+def test_environments_of_loaded_sets_pickle() -> None:
+    env = KGWalkEnv(load("Family"))
+    again = pickle.loads(pickle.dumps(env))
+    assert same(rollout(env, 5), rollout(again, 5))
 
 
 def test_rendering(canonical_id: str) -> None:

@@ -82,8 +82,23 @@ def test_step_before_reset(line: Dataset) -> None:
     env = KGWalkEnv(line, render_mode="ansi")
     with pytest.raises(ResetNeeded):
         env.step(0)
-    with pytest.raises(ResetNeeded):
-        env.render()
+    for tell in (env.render, env.action_masks, env.sample_action, env.path):
+        with pytest.raises(ResetNeeded):
+            tell()
+
+
+def test_actions_are_integers(line: Dataset) -> None:
+    env = KGWalkEnv(line, horizon=4)
+    env.reset(seed=1)
+    for wrong in (1.5, np.float32(2.7), "1", None):
+        with pytest.raises(ValueError, match="action: expected an integer, got"):
+            env.step(wrong)  # type: ignore[arg-type]
+    for outside in (2**70, -(2**70)):
+        with pytest.raises(IndexError, match=f"action {outside} is not in"):
+            env.step(outside)
+    for right in (0, np.int64(0), np.int32(0)):
+        obs, *_ = env.step(right)
+    assert obs["step"] == 3
 
 
 def test_other_answers_are_closed_at_the_last_hop(make_dataset: Any) -> None:
@@ -156,8 +171,16 @@ def test_a_term_is_called_once_for_a_batch(line: Dataset, length_term: list[Leng
         ({"directions": "up"}, ValueError, "directions"),
         ({"query_order": "sorted"}, ValueError, "query_order"),
         ({"horizon": 0}, ValueError, "horizon"),
-        ({"horizon": 2000}, ValueError, "horizon"),
-        ({"max_out_degree": -1}, ValueError, "max_out_degree"),
+        ({"horizon": 2000}, ValueError, r"horizon: expected an integer in \[1, 1024\], got 2000"),
+        ({"horizon": 2**31}, ValueError, "horizon: expected an integer in"),
+        ({"horizon": "3"}, ValueError, "horizon: expected an integer, got '3'"),
+        ({"horizon": 2.5}, ValueError, r"horizon: expected an integer, got 2\.5"),
+        ({"max_out_degree": -1}, ValueError, "max_out_degree: expected an integer in"),
+        ({"max_out_degree": 2.5}, ValueError, "max_out_degree: expected an integer, got"),
+        ({"hide_answers": "no"}, ValueError, "hide_answers: expected True or False, got 'no'"),
+        ({"reward": {"hit": "a"}}, ValueError, "reward: expected a finite number as weight of 'hit', got 'a'"),
+        ({"reward": "hit"}, ValueError, "reward: expected weights by name of term.*, got 'hit'"),
+        ({"horizn": 3}, TypeError, "unexpected argument 'horizn'"),
         ({"split": "dev"}, KeyError, "dev"),
         ({"split": "valid"}, ValueError, "no queries"),
         ({"render_mode": "human"}, ValueError, "render_mode"),
@@ -174,6 +197,15 @@ def test_bad_query_rows(line: Dataset) -> None:
     for row in (-1, 6):
         with pytest.raises(IndexError, match="query row"):
             env.reset(options={"query": row})
+    with pytest.raises(ValueError, match=r"options\['query'\]: expected an integer, got 1\.5"):
+        env.reset(options={"query": 1.5})
+    with pytest.raises(ValueError, match="options: expected 'query', got 'qury'"):
+        env.reset(options={"qury": 1})
+
+
+def test_a_dataset_that_is_none() -> None:
+    with pytest.raises(ValueError, match="dataset: expected a name or a loaded Dataset, got 3"):
+        KGWalkEnv(3)  # type: ignore[arg-type]
 
 
 def test_a_name_that_is_no_dataset() -> None:
@@ -222,6 +254,32 @@ class TestRendering:
         env.step(0)
         env.step(0)
         assert env.render() == "(e0, r2, ?)  missed e2\ne0 --STAY--> e0 --STAY--> e0"
+
+    def test_split_decisions_list_their_actions(self, line: Dataset) -> None:
+        env = KGWalkEnv(line, horizon=2, decision="split", render_mode="ansi")
+        head = "(e0, r2, ?)  hop 0 of 2\ne0\n"
+        env.reset(options={"query": 2})
+        assert env.render() == head + "    0  STAY\n    1  r0"
+        env.step(1)
+        assert env.render() == head + "    0  r0 -> e1"
+        env.reset(options={"query": 2})
+        env.step(0)
+        assert env.render() == head + "    0  STAY -> e0"
+        pictures = KGWalkEnv(line, horizon=2, decision="split", render_mode="rgb_array")
+        pictures.reset(options={"query": 2})
+        relation = pictures.render()
+        pictures.step(1)
+        assert (relation != pictures.render()).any()
+
+    def test_index_only_candidates_show_the_open_ones(self, make_dataset: Any) -> None:
+        data = make_dataset([(0, 0, 1), (0, 0, 2), (0, 1, 2)], 3, 2)
+        envs = KGWalkVectorEnv(data, 1, horizon=1, candidates="index", render_mode="ansi")
+        envs.reset(options={"query": np.array([2])})  # (e0, r1, e2), whose own edge is hidden
+        assert envs.render()[0].splitlines()[2:] == ["    0  STAY -> e0", "    1  r0 -> e1", "    2  r0 -> e2"]
+        envs.reset(options={"query": np.array([0])})  # (e0, r0, e1): at the last hop e2 is closed
+        (shown,) = envs.render()
+        assert shown.splitlines()[2:] == ["    0  STAY -> e0"]
+        assert envs.action_masks()[0].tolist()[:3] == [True, False, False]
 
     def test_the_picture_follows_the_walk(self, toy: Dataset) -> None:
         env = KGWalkEnv(toy, render_mode="rgb_array")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from typing import Any
 
@@ -260,6 +261,10 @@ class TestErrors:
         envs = KGWalkVectorEnv(toy, 3)
         with pytest.raises(ResetNeeded, match="never been reset"):
             envs.step(np.zeros(3, np.int64))
+        envs.reset(options={"reset_mask": np.array([True, False, True])})
+        for tell in (envs.action_masks, envs.sample_actions):
+            with pytest.raises(ResetNeeded, match="never begun"):
+                tell()
         before, _ = envs.reset(seed=1)
         for bad in (np.zeros(2, np.int64), np.zeros((3, 1), np.int64), np.zeros(3), np.zeros(3, bool), "abc", None):
             with pytest.raises(ValueError, match="actions"):
@@ -289,6 +294,8 @@ class TestErrors:
             envs.reset(options={"query": np.array([0, 1, len(envs.queries)])})
         with pytest.raises(ValueError, match="query"):
             envs.reset(options={"query": np.zeros(3)})
+        with pytest.raises(ValueError, match="options: expected 'reset_mask' or 'query', got 'mask'"):
+            envs.reset(options={"mask": np.ones(3, bool)})
         with pytest.raises(ValueError, match="seed"):
             envs.reset(seed=[1, 2])
         with pytest.raises(ValueError, match="seed"):
@@ -298,14 +305,17 @@ class TestErrors:
         envs = KGWalkVectorEnv(toy, 3)
         obs, _ = envs.reset(seed=1)
         actions = np.zeros(3, np.int64)
-        spoilt: list[tuple[str, Any]] = [
-            ("step", obs["step"].astype(np.int64)),
-            ("relations", obs["relations"][:2]),
-            ("entities", np.asfortranarray(obs["entities"])),
-            ("action_mask", obs["action_mask"].astype(bool)),
+        width = obs["relations"].shape[1]
+        spoilt: list[tuple[str, Any, str]] = [
+            ("step", obs["step"].astype(np.int64), "expected dtype int32, got int64"),
+            ("step", [[0], [0], [0]], "expected dtype int32, got <class 'list'>"),
+            ("relations", obs["relations"][:2], f"expected shape (3, {width}), got (2, {width})"),
+            ("source", obs["source"][:, 0], "expected shape (3, 1), got (3,)"),
+            ("entities", np.asfortranarray(obs["entities"]), "expected a C-contiguous, aligned array"),
+            ("action_mask", obs["action_mask"].astype(bool), "expected dtype int8, got bool"),
         ]
-        for key, value in spoilt:
-            with pytest.raises(ValueError, match=key):
+        for key, value, message in spoilt:
+            with pytest.raises(ValueError, match=re.escape(f"out['{key}']: {message}")):
                 envs.step(actions, out={**obs, key: value})
         locked = obs["source"].copy()
         locked.flags.writeable = False
@@ -321,7 +331,8 @@ class TestErrors:
     @pytest.mark.parametrize(
         ("arguments", "error", "message"),
         [
-            ({"num_envs": 0}, ValueError, "num_envs"),
+            ({"num_envs": 0}, ValueError, "num_envs: expected an integer in"),
+            ({"num_envs": 2.0}, ValueError, "num_envs: expected an integer, got"),
             ({"candidates": "sparse"}, ValueError, "candidates"),
             ({"candidates": "index", "decision": "split"}, ValueError, "index-only"),
             ({"autoreset_mode": "Never"}, ValueError, "Never"),

@@ -111,6 +111,11 @@ def test_walk_equals_the_reference(
             assert listed == (oracle.index_moves() if form == "index" else oracle.moves())
             legal = [a < len(listed) and listed[a] in oracle.moves() for a in range(masks.shape[1])]
             assert masks[i].tolist() == legal
+            actions, relations, entities = (column.tolist() for column in env._walk.moves(i))
+            assert actions == np.flatnonzero(legal).tolist()
+            assert relations == [listed[a][0] for a in actions]
+            only_relation = decision == "split" and oracle.phase == 0 and not oracle.over
+            assert entities == [-1 if only_relation else listed[a][1] for a in actions]
 
     obs, info = env.reset(seed=world["seed"])
     begin(info["_query"], info["query"])
