@@ -41,7 +41,7 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
         raise ValueError(f"{path} was not written by kgwalk: it has no {_NOTE!r} note")
     try:
         parsed = json.loads(note)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: its {_NOTE!r} note is no JSON: {error}") from error
     if not isinstance(parsed, dict):
         raise ValueError(f"{path}: its {_NOTE!r} note is no JSON object")

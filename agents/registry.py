@@ -40,6 +40,6 @@ def load(folder: Path, dataset: Dataset) -> WalkerAgent:
     path = folder / "agent.safetensors"
     _, note = load_tensors(path)
     name = note.get("agent")
-    if name not in _AGENTS:
+    if not isinstance(name, str) or name not in _AGENTS:
         raise ValueError(f"{path} holds an agent {name!r}; known are {', '.join(names())}")
     return _AGENTS[name].load(folder, dataset.fingerprint)

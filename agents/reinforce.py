@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -78,6 +79,25 @@ class ReinforceConfig:
     beam: int = 128
     final: Final = "keep"
 
+    def __post_init__(self) -> None:
+        """Refuse numbers that cannot be trained with."""
+        for key in ("warm_up_steps", "steps", "validate_queries"):
+            if getattr(self, key) < 0:
+                raise ValueError(f"{key} must not be negative, got {getattr(self, key)}")
+        for key in ("warm_up_batch", "warm_up_paths", "warm_up_branch", "batch", "rollouts", "validate_every"):
+            if getattr(self, key) < 1:
+                raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
+        for key in ("learning_rate", "reinforce_learning_rate", "clip", "entropy_decay"):
+            if not 0 < getattr(self, key) < math.inf:
+                raise ValueError(f"{key} must be positive, got {getattr(self, key)}")
+        for key in ("baseline_momentum", "action_dropout"):
+            if not 0 <= getattr(self, key) < 1:
+                raise ValueError(f"{key} must be a share of at least 0 and below 1, got {getattr(self, key)}")
+        if self.warm_up_steps + self.steps < 1:
+            raise ValueError("warm_up_steps and steps are both 0: there is nothing to train")
+        if self.directions not in ("tail", "both"):
+            raise ValueError(f"directions must be tail or both, got {self.directions!r}")
+
 
 # What differs from the defaults, by dataset; each was chosen on valid.
 _SMALL = {"warm_up_batch": 64, "warm_up_steps": 200, "steps": 50, "batch": 64, "validate_every": 50}
@@ -106,7 +126,13 @@ _TUNED: dict[str, dict[str, Any]] = {
     "Countries-S3": _SMALL,
     "NELL-995": {"warm_up_batch": 128, "warm_up_steps": 600, "steps": 200, "batch": 128, "validate_every": 100},
     # Hubs of thousands of edges: a sample of each node's edges still finds a path for 96 % of the training queries.
-    "FB15k-237": {"warm_up_branch": 32, "warm_up_paths": 16, "warm_up_steps": 2000, "validate_queries": 2000},
+    "FB15k-237": {
+        "warm_up_branch": 32,
+        "warm_up_paths": 16,
+        "warm_up_steps": 1200,
+        "steps": 100,
+        "validate_queries": 2000,
+    },
 }
 
 

@@ -11,7 +11,6 @@ import logging
 import math
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,31 +20,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from .files import load_tensors, save_tensors
+from .checkpoint import NAME, Progressing, load_checkpoint, save_checkpoint
 
 log = logging.getLogger(__name__)
 
-CHECKPOINT = "checkpoint.safetensors"
 Losses = Callable[[int], tuple[Tensor, Mapping[str, float]]]
-
-
-@dataclass
-class Progressing:
-    """What a checkpoint has to know beside weights.
-
-    Attributes:
-        step: steps made.
-        best: best validation score so far.
-        best_step: when it was reached.
-        seconds: wall-clock time spent so far, sessions before a resumption included.
-        extra: the algorithm's own numbers, such as a moving baseline.
-    """
-
-    step: int = 0
-    best: float = -math.inf
-    best_step: int = 0
-    seconds: float = 0.0
-    extra: dict[str, float] | None = None
 
 
 class Trainer:
@@ -70,7 +49,7 @@ class Trainer:
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.Optimizer,
+        optimizer: torch.optim.Adam,
         folder: Path,
         *,
         seed: int,
@@ -105,12 +84,17 @@ class Trainer:
             FileExistsError: the folder holds a checkpoint and ``resume`` was not asked for.
             ValueError: the checkpoint is damaged or of another run; the loss is not finite.
         """
-        checkpoint = self.folder / CHECKPOINT
+        checkpoint = self.folder / NAME
         if checkpoint.exists():
             if not resume:
                 raise FileExistsError(f"{checkpoint} is there already: resume it, or choose another folder")
-            self._restore(checkpoint)
+            fresh = self.state
+            self.state = load_checkpoint(checkpoint, self.model, self.optimizer, self.run_id, fresh, self.steps)
+            fresh.extra.update(self.state.extra)
+            self.state.extra = fresh.extra  # the loss reads and writes this one
         self.folder.mkdir(parents=True, exist_ok=True)
+        for leftover in self.folder.glob(f".{NAME}.*.tmp"):  # of a run that was killed while it wrote
+            leftover.unlink()
         with (
             torch.random.fork_rng(devices=[]),
             SummaryWriter(str(self.folder), purge_step=self.state.step) as curves,
@@ -127,7 +111,7 @@ class Trainer:
                     score = self._select()
                     curves.add_scalar("valid/mrr", score, self.state.step)
                     self.state.seconds = time.monotonic() - began
-                    self._checkpoint(checkpoint)
+                    save_checkpoint(checkpoint, self.model, self.optimizer, self.run_id, self.state)
                     log.info("step %d: valid MRR %.4f (best %.4f)", self.state.step, score, self.state.best)
                 note = " ".join(f"{key.split('/')[-1]} {value:.3g}" for key, value in logged.items())
                 if self.state.best > -math.inf:
@@ -159,37 +143,6 @@ class Trainer:
             self.state.best, self.state.best_step = score, self.state.step
             self.keep()
         return score
-
-    def _checkpoint(self, path: Path) -> None:
-        tensors = {f"model.{key}": value for key, value in self.model.state_dict().items()}
-        for index, slots in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer.{index}.{key}": value for key, value in slots.items()}
-        save_tensors(path, tensors, {"run": self.run_id, "progress": vars(self.state)})
-
-    def _restore(self, path: Path) -> None:
-        tensors, note = load_tensors(path)
-        if note.get("run") != self.run_id:
-            theirs = note.get("run") or {}
-            differs = sorted(k for k in self.run_id.keys() | theirs.keys() if self.run_id.get(k) != theirs.get(k))
-            raise ValueError(
-                f"{path} is of another run: {', '.join(differs)} differ; resume with what it was begun with"
-            )
-        try:
-            self.model.load_state_dict({k[6:]: v for k, v in tensors.items() if k.startswith("model.")})
-            slots: dict[int, dict[str, Tensor]] = {}
-            for key, value in tensors.items():
-                if key.startswith("optimizer."):
-                    _, index, name = key.split(".", 2)
-                    slots.setdefault(int(index), {})[name] = value
-            self.optimizer.load_state_dict(
-                {"state": slots, "param_groups": self.optimizer.state_dict()["param_groups"]}
-            )
-            saved = note["progress"]
-            assert self.state.extra is not None
-            self.state.extra.update(saved.pop("extra"))
-            self.state = Progressing(extra=self.state.extra, **saved)
-        except (KeyError, TypeError, RuntimeError, ValueError) as error:
-            raise ValueError(f"{path} is damaged: {error}") from error
 
     def _progress(self) -> Progress:
         console = Console(stderr=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import torch
 
@@ -58,6 +58,20 @@ class WalkerAgent:
         pool: Pool = "logsumexp",
         directions: Directions = "both",
     ) -> None:
+        for key, value, least, most in (
+            ("hops", hops, 1, 64),
+            ("max_out_degree", max_out_degree, 0, 1 << 30),
+            ("beam", beam, 1, 1 << 20),
+        ):
+            if type(value) is not int or not least <= value <= most:
+                raise ValueError(f"{key} must be a whole number from {least} to {most}, got {value!r}")
+        for key, choice, choices in (
+            ("final", final, get_args(Final)),
+            ("pool", pool, get_args(Pool)),
+            ("directions", directions, ("tail", "both")),
+        ):
+            if choice not in choices:
+                raise ValueError(f"{key} must be {' or '.join(choices)}, got {choice!r}")
         self.policy = policy
         self.dataset = dataset
         self.fingerprint = fingerprint
@@ -104,28 +118,28 @@ class WalkerAgent:
         path = folder / "agent.safetensors"
         tensors, note = load_tensors(path)
         try:
-            return cls._from_note(tensors, note, path, fingerprint)
-        except (KeyError, TypeError) as error:
-            raise ValueError(f"{path}: the note lacks or misstates {error}") from error
+            return cls._from_note(tensors, note, fingerprint)
+        except KeyError as error:
+            raise ValueError(f"{path}: its note lacks {error}") from error
+        except (TypeError, ValueError, RuntimeError) as error:
+            raise ValueError(f"{path}: {error}") from error
 
     @classmethod
-    def _from_note(
-        cls, tensors: dict[str, torch.Tensor], note: dict[str, Any], path: Path, fingerprint: str | None
-    ) -> WalkerAgent:
+    def _from_note(cls, tensors: dict[str, torch.Tensor], note: dict[str, Any], fingerprint: str | None) -> WalkerAgent:
         if fingerprint is not None and note["fingerprint"] != fingerprint:
             raise ValueError(
-                f"{path} was trained on {note['dataset']} with fingerprint {note['fingerprint']}, "
+                f"trained on {note['dataset']} with fingerprint {note['fingerprint']}, "
                 f"but this dataset has {fingerprint}: its ids mean other things"
             )
         sizes = dict(note["policy"])
         sizes["mlp_dims"] = tuple(sizes["mlp_dims"])
         with torch.device("meta"):  # shapes only: a note that lies about sizes makes nothing large
             policy = PathPolicy(note["num_entities"], note["num_relations"], PathPolicyConfig(**sizes))
-        expected = {key: tuple(value.shape) for key, value in policy.state_dict().items()}
-        found = {key: tuple(value.shape) for key, value in tensors.items()}
+        expected = {key: (value.shape, value.dtype) for key, value in policy.state_dict().items()}
+        found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
         if expected != found:
             wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
-            raise ValueError(f"{path}: weights {', '.join(wrong)} do not have the shapes its note tells")
+            raise ValueError(f"weights {', '.join(wrong)} do not have the shapes and types its note tells")
         policy.load_state_dict(tensors, assign=True)
         policy.eval()
         return cls(policy, **{key: note[key] for key in _SETTINGS})

@@ -19,8 +19,8 @@ import torch
 import kgwalk.data
 from benchmarks.common import RESULTS, peak_rss_mb, print_table, save_result
 from kgwalk import _core, agents
+from kgwalk.agents.checkpoint import NAME as CHECKPOINT
 from kgwalk.agents.files import load_tensors
-from kgwalk.agents.training import CHECKPOINT
 from kgwalk.cli.settings import apply_settings
 from kgwalk.evaluation import evaluate
 

@@ -43,6 +43,18 @@ class PathPolicyConfig:
     embedding_dropout: float = 0.0
     hidden_dropout: float = 0.0
 
+    def __post_init__(self) -> None:
+        """Refuse sizes that make no network, or one that no memory holds."""
+        sizes = (self.relation_dim, self.hidden_dim, *self.mlp_dims)
+        if any(type(size) is not int or not 1 <= size <= 1 << 16 for size in sizes):
+            raise ValueError(f"widths must be whole numbers from 1 to {1 << 16}, got {sizes}")
+        if type(self.entity_dim) is not int or not 0 <= self.entity_dim <= 1 << 16:
+            raise ValueError(f"entity_dim must be 0 or a width, got {self.entity_dim!r}")
+        if type(self.lstm_layers) is not int or not 1 <= self.lstm_layers <= 64:
+            raise ValueError(f"lstm_layers must be from 1 to 64, got {self.lstm_layers!r}")
+        if not (0 <= self.embedding_dropout < 1 and 0 <= self.hidden_dropout < 1):
+            raise ValueError("dropout is a share of at least 0 and below 1")
+
 
 class PathState(NamedTuple):
     """Walkers' memory.
@@ -69,6 +81,8 @@ class PathPolicy(nn.Module):
 
     def __init__(self, num_entities: int, num_relations: int, config: PathPolicyConfig) -> None:
         super().__init__()
+        if type(num_entities) is not int or type(num_relations) is not int or min(num_entities, num_relations) < 0:
+            raise ValueError(f"expected counts of entities and relations, got {num_entities!r} and {num_relations!r}")
         self.config = config
         self.num_entities = num_entities
         self.num_relations = num_relations
@@ -100,9 +114,10 @@ class PathPolicy(nn.Module):
 
     def begin(self, queries: Ids) -> PathState:
         """See ``kgwalk.protocols.Policy``."""
-        device = self.relations.device
-        source, relation = torch.from_numpy(np.ascontiguousarray(queries.T[:2], dtype=np.int64)).to(device)
-        memory = torch.zeros(len(queries), 2 * self.config.lstm_layers * self.config.hidden_dim, device=device)
+        source, relation = torch.from_numpy(np.ascontiguousarray(queries.T[:2], dtype=np.int64)).to(
+            self.relations.device
+        )
+        memory = self.relations.new_zeros(len(queries), 2 * self.config.lstm_layers * self.config.hidden_dim)
         return self._step(memory, relation, torch.full_like(source, self.start), source)
 
     def select(self, state: PathState, rows: NDArray[np.int64]) -> PathState:

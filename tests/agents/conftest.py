@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 import kgwalk.data
 from kgwalk._core import Graph
@@ -27,7 +28,9 @@ def small() -> Graph:
 @pytest.fixture(params=[0, 5], ids=["relation-only", "with-entities"])
 def policy(request: pytest.FixtureRequest, small: Graph) -> PathPolicy:
     config = PathPolicyConfig(relation_dim=6, entity_dim=request.param, hidden_dim=7, lstm_layers=2, mlp_dims=(8,))
-    return PathPolicy(small.num_entities, small.num_relations, config)
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(0)
+        return PathPolicy(small.num_entities, small.num_relations, config)
 
 
 def facts_of(graph: Graph) -> np.ndarray:

@@ -6,16 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
 from kgwalk.agents import Reinforce, ReinforceConfig
+from kgwalk.agents.checkpoint import NAME as CHECKPOINT
 from kgwalk.agents.files import load_tensors, save_tensors
 from kgwalk.agents.policies.path import PathPolicyConfig
-from kgwalk.agents.training import CHECKPOINT
 from kgwalk.data import Dataset
 from kgwalk.evaluation import evaluate
 
@@ -124,18 +126,74 @@ def test_a_damaged_checkpoint_is_refused(family: Dataset, unbroken: Path, tmp_pa
     path.write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ValueError, match="no whole safetensors file"):
         Reinforce.fit(family, CONFIG, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("tensor", "change"),
+    [
+        ("model.relations", None),
+        ("optimizer.0.exp_avg", None),
+        ("optimizer.0.exp_avg", lambda t: t[:1]),
+        ("optimizer.1.exp_avg_sq", lambda t: t.double()),
+        ("optimizer.99.step", lambda t: torch.zeros(())),
+    ],
+)
+def test_a_checkpoint_with_tensors_that_do_not_fit_is_refused(
+    family: Dataset, unbroken: Path, tmp_path: Path, tensor: str, change: Callable[[Any], torch.Tensor] | None
+) -> None:
     tensors, note = load_tensors(unbroken / CHECKPOINT)
-    del tensors["model.relations"]
-    save_tensors(path, tensors, note)
+    value = tensors.pop(tensor, None)
+    if change:
+        tensors[tensor] = change(value)
+    save_tensors(tmp_path / CHECKPOINT, tensors, note)
+    with pytest.raises(ValueError, match=f"is damaged: {tensor}"):
+        Reinforce.fit(family, CONFIG, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"run": [1]},
+        {"progress": None},
+        {"progress": {"step": 1}},
+        {"step": "x"},
+        {"step": 10**9},
+        {"best": float("nan")},
+        {"extra": {"baseline": "x"}},
+        {"extra": {}},
+    ],
+    ids=str,
+)
+def test_a_checkpoint_with_counters_that_make_no_sense_is_refused(
+    family: Dataset, unbroken: Path, tmp_path: Path, change: dict[str, object]
+) -> None:
+    tensors, note = load_tensors(unbroken / CHECKPOINT)
+    (key,) = change
+    if key in note:
+        note |= change
+    else:
+        note["progress"] |= change
+    save_tensors(tmp_path / CHECKPOINT, tensors, note)
     with pytest.raises(ValueError, match="is damaged"):
         Reinforce.fit(family, CONFIG, tmp_path, resume=True)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [{"steps": -1}, {"batch": 0}, {"learning_rate": 0.0}, {"action_dropout": 1.0}, {"directions": "head"}, {"hops": 0}],
+    ids=str,
+)
+def test_a_configuration_that_cannot_train_is_refused(family: Dataset, tmp_path: Path, change: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(change))):
+        Reinforce.trainer(family, dataclasses.replace(CONFIG, **change), tmp_path)
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_loss_that_is_no_number_stops_with_step_and_rate(family: Dataset, tmp_path: Path) -> None:
     trainer = Reinforce.trainer(family, CONFIG, tmp_path)
     honest = trainer.loss
     trainer.loss = lambda step: (honest(step)[0] * (float("nan") if step == 3 else 1), {})
-    with pytest.raises(ValueError, match=r"nan at step 3 with learning rate 0\.003"):
+    with pytest.raises(ValueError, match=r"nan at step 3: lower the learning rate from 0\.003"):
         trainer.run(resume=False)
 
 
@@ -149,7 +207,7 @@ def test_training_finds_the_planted_rules(family: Dataset, tmp_path: Path) -> No
 
 def test_reinforcement_alone_learns(family: Dataset, tmp_path: Path) -> None:
     config = dataclasses.replace(
-        Reinforce.config_for("Family"), warm_up_steps=0, steps=60, hops=2, validate_every=60, validate_queries=50
+        Reinforce.config_for("Family"), warm_up_steps=0, steps=60, hops=2, reinforce_learning_rate=3e-3
     )
     trainer = Reinforce.trainer(family, config, tmp_path)
     hits = [trainer.make_step(step)["reinforce/hit"] for step in range(60)]

@@ -47,7 +47,7 @@ def test_answers_do_not_depend_on_targets(agent: Reinforce, family: Dataset) -> 
 def test_an_agent_of_another_graph_is_refused(agent: Reinforce, family: Dataset, tmp_path: Path) -> None:
     agent.fingerprint = "0" * 64
     agent.save(tmp_path)
-    with pytest.raises(ValueError, match="trained on Family with fingerprint 000"):
+    with pytest.raises(ValueError, match=r"agent\.safetensors: trained on Family with fingerprint 000"):
         agents.load(tmp_path, family)
 
 
@@ -77,8 +77,13 @@ def test_a_missing_or_damaged_agent_is_an_error(agent: Reinforce, family: Datase
         {"policy": {"relation_dim": 8, "unheard_of": 1}},
         {"hops": 0},
         {"hops": "3"},
+        {"final": "all"},
+        {"directions": "sideways"},
         {"beam": 10**15},
         {"agent": "stranger"},
+        {"agent": ["reinforce"]},
+        {"policy": {"relation_dim": 8, "mlp_dims": [-5]}},
+        {"policy": {"hidden_dim": 10**10, "mlp_dims": []}},
         {"fingerprint": None},
     ],
     ids=str,
@@ -96,7 +101,7 @@ def test_a_hostile_note_is_refused(
 
 def test_a_note_that_is_no_json_object_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "x.safetensors"
-    for note, reason in [("{", "no JSON"), (json.dumps([1]), "no JSON object")]:
+    for note, reason in [("{", "no JSON"), (json.dumps([1]), "no JSON object"), ("[" * 10**5, "no JSON")]:
         path.write_bytes(save({"x": torch.zeros(1)}, {"kgwalk": note}))
         with pytest.raises(ValueError, match=reason):
             load_tensors(path)

@@ -1,0 +1,111 @@
+"""Checkpoints: a training run's weights, optimizer and counters in one file, trusted only as far as they fit.
+
+A file from elsewhere may be damaged or hostile, and an optimizer works in place on whatever it is given, so every
+tensor is held against the shapes and types of the model before anything is taken over.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from .files import load_tensors, save_tensors
+
+NAME = "checkpoint.safetensors"
+
+
+@dataclass
+class Progressing:
+    """What a checkpoint has to know beside weights.
+
+    Attributes:
+        step: steps made.
+        best: best validation score so far.
+        best_step: when it was reached.
+        seconds: wall-clock time spent so far, sessions before a resumption included.
+        extra: the algorithm's own numbers, such as a moving baseline.
+    """
+
+    step: int = 0
+    best: float = -math.inf
+    best_step: int = 0
+    seconds: float = 0.0
+    extra: dict[str, float] = field(default_factory=dict)
+
+
+def save_checkpoint(
+    path: Path, model: nn.Module, optimizer: torch.optim.Optimizer, run: Mapping[str, Any], progress: Progressing
+) -> None:
+    """Write everything that a resumed run needs, whole or not at all."""
+    save_tensors(path, _tensors(model, optimizer), {"run": run, "progress": asdict(progress)})
+
+
+def load_checkpoint(
+    path: Path, model: nn.Module, optimizer: torch.optim.Adam, run: Mapping[str, Any], progress: Progressing, steps: int
+) -> Progressing:
+    """Put a checkpoint's weights into ``model`` and ``optimizer`` and give its counters.
+
+    Args:
+        path: the file.
+        model: as it was begun.
+        optimizer: Adam over ``model.parameters()`` in their order.
+        run: description of the run; a checkpoint of another is refused.
+        progress: counters as they begin; ``extra`` must have the same keys.
+        steps: steps of the run in all.
+
+    Raises:
+        FileNotFoundError: no such file.
+        ValueError: the checkpoint is damaged or of another run. Nothing has been changed then.
+    """
+    tensors, note = load_tensors(path)
+    theirs, ours = note.get("run"), json.loads(json.dumps(run))
+    if not isinstance(theirs, dict):
+        raise ValueError(f"{path} is damaged: it does not say what run it is of")
+    if theirs != ours:
+        differs = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+        raise ValueError(f"{path} is of another run: {', '.join(differs)} differ; resume with what it was begun with")
+    restored = _progress(path, note.get("progress"), progress, steps)
+    expected = {f"model.{key}": value for key, value in model.state_dict().items()}
+    for index, parameter in enumerate(model.parameters()):
+        expected |= {f"optimizer.{index}.{slot}": parameter for slot in ("exp_avg", "exp_avg_sq")}
+        expected[f"optimizer.{index}.step"] = torch.zeros(())
+    shapes = {key: (value.shape, value.dtype) for key, value in expected.items()}
+    found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
+    if shapes != found:
+        wrong = sorted(key for key in shapes.keys() | found.keys() if shapes.get(key) != found.get(key))
+        raise ValueError(f"{path} is damaged: {', '.join(wrong)} not of the shape and type of this network")
+    model.load_state_dict({key[6:]: value for key, value in tensors.items() if key.startswith("model.")})
+    slots: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        if key.startswith("optimizer."):
+            _, place, slot = key.split(".", 2)
+            slots.setdefault(int(place), {})[slot] = value
+    optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
+    return restored
+
+
+def _tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:
+    tensors = {f"model.{key}": value for key, value in model.state_dict().items()}
+    for index, slots in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{slot}": value for slot, value in slots.items()}
+    return tensors
+
+
+def _progress(path: Path, saved: Any, begun: Progressing, steps: int) -> Progressing:
+    expected = asdict(begun)
+    if not isinstance(saved, dict) or saved.keys() != expected.keys() or not isinstance(saved["extra"], dict):
+        raise ValueError(f"{path} is damaged: its counters are not {', '.join(expected)}")
+    numbers = {**saved, **saved["extra"]}
+    del numbers["extra"]
+    wrong = [key for key, value in numbers.items() if type(value) not in (int, float) or math.isnan(value)]
+    wrong += [key for key in ("step", "best_step") if type(saved[key]) is not int or not 0 <= saved[key] <= steps]
+    if wrong or saved["extra"].keys() != begun.extra.keys():
+        raise ValueError(f"{path} is damaged: its counters do not make sense: {', '.join(wrong) or 'extra'}")
+    return Progressing(**saved)
