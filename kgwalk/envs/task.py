@@ -9,10 +9,7 @@ from functools import lru_cache
 from operator import index
 from pathlib import Path
 from typing import Any, Literal, get_args
-<<<<<<< HEAD
 from weakref import WeakKeyDictionary
-=======
->>>>>>> search
 
 from kgwalk import _core, data
 from kgwalk.data.dataset import Dataset, Directions
@@ -125,21 +122,15 @@ class Task:
         cap = check_int("max_out_degree", cap, 0, MAX_INT32)
         horizon = check_int("horizon", dataset.card.horizon if horizon is None else horizon, 1, MAX_HORIZON)
         training = split == "train"
-<<<<<<< HEAD
-        key = (split, directions, max_out_degree, hide_answers)
+        key = (split, directions, cap, hide_answers)
         shared = _shared.setdefault(dataset, {})
         if key not in shared:
-            expand = _core.Expand(dataset.graph_for(split), max_out_degree=max_out_degree)
+            expand = _core.Expand(dataset.graph_for(split), max_out_degree=cap)
             actions = _core.ActionSets(expand, hide_fact=training, hide_answers=hide_answers)
             queries = dataset.queries(split, directions).view()
             queries.flags.writeable = False
             shared[key] = (queries, actions)
         queries, actions = shared[key]
-=======
-        expand = _core.Expand(dataset.graph_for(split), max_out_degree=cap)
-        actions = _core.ActionSets(expand, hide_fact=training, hide_answers=hide_answers)
-        queries = dataset.queries(split, directions)
->>>>>>> search
         if len(queries) == 0:
             raise ValueError(f"split {split!r} of {dataset.name} has no queries")
         return cls(dataset, split, queries, actions, horizon, training)
