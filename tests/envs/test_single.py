@@ -199,8 +199,8 @@ def test_bad_query_rows(line: Dataset) -> None:
             env.reset(options={"query": row})
     with pytest.raises(ValueError, match=r"options\['query'\]: expected an integer, got 1\.5"):
         env.reset(options={"query": 1.5})
-    with pytest.raises(ValueError, match="options: expected 'query', got 'qury'"):
-        env.reset(options={"qury": 1})
+    with pytest.raises(ValueError, match="options: expected 'query', got 'question'"):
+        env.reset(options={"question": 1})
 
 
 def test_a_dataset_that_is_none() -> None:
