@@ -40,24 +40,30 @@ NUM_ENVS = 128
 class CandidateScores(BaseFeaturesExtractor):
     """A score for each candidate, then the state they were scored in: (batch, actions + size).
 
-    It knows relations only, so what it learns about one family holds for all.
+    It knows relations only, so what it learns about one family holds for all: which relation is asked for, which was
+    followed last, and which are open here (they tell a grandmother from an uncle).
     """
 
     def __init__(self, observation_space: spaces.Dict, size: int = 64) -> None:
         space: Any = observation_space
         super().__init__(observation_space, space["relations"].shape[0] + size)
-        self.relation = nn.Embedding(int(space["last_relation"].high[0]) + 1, size)
-        self.step = nn.Embedding(int(space["step"].high[0]) + 1, size)
-        self.state = nn.Sequential(nn.Linear(3 * size, 2 * size), nn.ReLU(), nn.Linear(2 * size, size))
+        num_relations, num_steps = int(space["last_relation"].high[0]) + 1, int(space["step"].high[0]) + 1
+        self.relation = nn.Embedding(num_relations, size)
+        self.open = nn.Linear(num_relations, size, bias=False)
+        self.step = nn.Embedding(num_steps, size)
+        self.state = nn.Sequential(nn.Linear(4 * size, 2 * size), nn.ReLU(), nn.Linear(2 * size, size))
 
     def forward(self, observations: dict[str, torch.Tensor]) -> torch.Tensor:
         """Scores and state of a batch of observations."""
         query, last, step = (
             observations[key].long().squeeze(-1) for key in ("query_relation", "last_relation", "step")
         )
-        state = self.state(torch.cat([self.relation(query), self.relation(last), self.step(step)], dim=-1))
+        relations, mask = observations["relations"].long(), observations["action_mask"].float()
+        present = torch.zeros(len(step), self.open.in_features).scatter_add(1, relations, mask).clamp(max=1.0)
+        parts = [self.relation(query), self.relation(last), self.step(step), self.open(present)]
+        state = self.state(torch.cat(parts, dim=-1))
         every_relation = state @ self.relation.weight.T / state.shape[-1] ** 0.5
-        return torch.cat([every_relation.gather(1, observations["relations"].long()), state], dim=-1)
+        return torch.cat([every_relation.gather(1, relations), state], dim=-1)
 
 
 def make_model(seed: int) -> MaskablePPO:
@@ -72,7 +78,6 @@ def make_model(seed: int) -> MaskablePPO:
         learning_rate=lambda left: 2e-3 * left + 1e-4,
         gamma=1.0,
         gae_lambda=0.95,
-        ent_coef=0.04,
         seed=seed,
         device="cpu",
         policy_kwargs={"features_extractor_class": CandidateScores, "net_arch": {"pi": [], "vf": [64]}},
@@ -116,7 +121,7 @@ class SB3Policy:
         relations = np.full(shown.shape, self.stay, np.int32)
         relations[shown] = candidates.relations
         observation = {name: torch.as_tensor(field)[:, None] for name, field in state._asdict().items()}
-        observation["relations"] = torch.as_tensor(relations)
+        observation |= {"relations": torch.as_tensor(relations), "action_mask": torch.as_tensor(shown)}
         scores: torch.Tensor = self.network(observation)
         return scores[:, : shown.shape[1]][torch.as_tensor(shown)]
 
@@ -155,7 +160,9 @@ class SB3Walker:
 
 
 class KeepBest(BaseCallback):
-    """Asks for valid MRR every so many rollouts, prints it, and keeps the weights that did best."""
+    """Lowers the entropy bonus; every so many rollouts prints valid MRR; keeps the weights that did best."""
+
+    model: MaskablePPO
 
     def __init__(self, agent: SB3Walker, dataset: data.Dataset, every: int = 10) -> None:
         super().__init__()
@@ -167,6 +174,11 @@ class KeepBest(BaseCallback):
 
     def _on_step(self) -> bool:
         return True
+
+    def _on_rollout_start(self) -> None:
+        # Much entropy first, or a query relation settles on the first path that ever hit; then less and less.
+        left = 1.0 - self.num_timesteps / self.model._total_timesteps
+        self.model.ent_coef = 0.03 + 0.27 * max(0.0, 1.5 * left - 0.5)
 
     def _on_rollout_end(self) -> None:
         self.rollouts += 1
