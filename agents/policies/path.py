@@ -74,7 +74,8 @@ class PathPolicy(nn.Module):
     """Policy over (relation, entity) moves; see the module's text for the equations.
 
     Args:
-        num_entities: entities with an embedding; entities added later share a zero vector.
+        num_entities: entities of the graph. With entity embeddings an id beyond them, such as an overlay adds, is an
+            IndexError; a relation-only policy walks there like anywhere else.
         num_relations: R, forward relations.
         config: sizes.
     """
@@ -123,7 +124,7 @@ class PathPolicy(nn.Module):
     def select(self, state: PathState, rows: NDArray[np.int64]) -> PathState:
         """See ``kgwalk.protocols.Policy``."""
         index = torch.from_numpy(rows).to(state.relation.device)
-        at = ragged.lookup(state.at, index) if self.entities is not None else state.at[: len(rows)]
+        at = ragged.lookup(state.at, index) if self.entities is not None else state.at.index_select(0, index)
         return PathState(ragged.lookup(state.memory, index), state.relation.index_select(0, index), at)
 
     def logits(self, state: PathState, candidates: Candidates) -> Tensor:

@@ -29,6 +29,17 @@ def test_select_then_advance_is_advance_then_select(small: Graph, policy: PathPo
         torch.testing.assert_close(a, b)
 
 
+def test_a_state_may_be_selected_more_often_than_there_are_states(small: Graph, policy: PathPolicy) -> None:
+    queries = facts_of(small)[:2]
+    rows = np.array([1, 0, 1, 1, 0])
+    many = policy.select(policy.begin(queries), rows)
+    repeated = np.ascontiguousarray(queries[rows])
+    candidates = candidates_of(small, repeated)
+    torch.testing.assert_close(
+        policy.logits(many, candidates), policy.logits(policy.begin(repeated), candidates), rtol=1e-5, atol=1e-5
+    )
+
+
 def test_relation_only_policy_is_blind_to_entities(small: Graph) -> None:
     policy = PathPolicy(small.num_entities, small.num_relations, PathPolicyConfig(entity_dim=0))
     queries = facts_of(small)[:5]
