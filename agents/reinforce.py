@@ -165,6 +165,8 @@ class Reinforce(WalkerAgent):
     @classmethod
     def trainer(cls, dataset: Dataset, config: ReinforceConfig, folder: Path, *, seed: int = 0) -> Trainer:
         """What ``fit`` runs, before its first step."""
+        if not 0 <= seed < 1 << 31:
+            raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             policy = PathPolicy(dataset.graph.num_entities, dataset.graph.num_relations, config.policy)

@@ -189,6 +189,13 @@ def test_a_configuration_that_cannot_train_is_refused(family: Dataset, tmp_path:
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("seed", [-1, 1 << 31])
+def test_a_seed_out_of_range_is_refused(family: Dataset, tmp_path: Path, seed: int) -> None:
+    with pytest.raises(ValueError, match=f"seed must be from 0 .* got {seed}"):
+        Reinforce.trainer(family, CONFIG, tmp_path, seed=seed)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_loss_that_is_no_number_stops_with_step_and_rate(family: Dataset, tmp_path: Path) -> None:
     trainer = Reinforce.trainer(family, CONFIG, tmp_path)
     honest = trainer.loss
