@@ -283,3 +283,56 @@ def propagate_last(
     logits: NDArray[np.float32],
 ) -> tuple[Offsets, Ids, NDArray[np.float64]]:
     """The last hop: offsets, entities in rising order, mass."""
+
+VARIABLE: int
+SELF: int
+
+class RuleSet:
+    """Immutable Horn rules, struct of arrays; all arrays read-only and without a copy. n rules.
+
+    A body is walked from X: an inverse atom b(A, X) is the inverse relation of b. h(c, Y) is the inverse of h with
+    constant c. Constants: an entity, SELF (the entity the rule is about) or VARIABLE where there is none.
+    """
+
+    def __init__(
+        self,
+        head: Ids,
+        head_constant: Ids,
+        body_offsets: Offsets,
+        body: Ids,
+        body_constant: Ids,
+        support: NDArray[np.int64],
+        predictions: NDArray[np.int64],
+        confidence: NDArray[np.float64],
+        *,
+        num_entities: int,
+        num_relations: int,
+    ) -> None:
+        """Copies and checks: ValueError on arrays that do not fit or say no rule, IndexError on ids out of range."""
+    def __len__(self) -> int: ...
+    @property
+    def head(self) -> Ids:
+        """(n,): in [0, 2R); forward in a cyclic rule."""
+    @property
+    def head_constant(self) -> Ids:
+        """(n,): VARIABLE in a cyclic rule, else an entity or SELF."""
+    @property
+    def body_offsets(self) -> Offsets:
+        """(n + 1,): rule i has the atoms body[body_offsets[i] : body_offsets[i + 1]]."""
+    @property
+    def body(self) -> Ids:
+        """(atoms,): in [0, 2R)."""
+    @property
+    def body_constant(self) -> Ids:
+        """(n,): the end of the last atom: VARIABLE, an entity or SELF."""
+    @property
+    def support(self) -> NDArray[np.int64]:
+        """(n,): pairs of which body and head are true."""
+    @property
+    def predictions(self) -> NDArray[np.int64]:
+        """(n,): pairs of which the body is true."""
+    @property
+    def confidence(self) -> NDArray[np.float64]:
+        """(n,): raw, in [0, 1]."""
+    def select(self, indices: NDArray[np.int64]) -> RuleSet:
+        """These rules in this order; IndexError outside [0, n)."""

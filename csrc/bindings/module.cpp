@@ -10,6 +10,7 @@ void register_expand(pybind11::module_& m);
 void register_ragged(pybind11::module_& m);
 void register_walk(pybind11::module_& m);
 void register_beam(pybind11::module_& m);
+void register_rules(pybind11::module_& m);
 }  // namespace kgwalk
 
 PYBIND11_MODULE(_core, m) {
@@ -23,4 +24,5 @@ PYBIND11_MODULE(_core, m) {
   kgwalk::register_ragged(m);
   kgwalk::register_walk(m);
   kgwalk::register_beam(m);
+  kgwalk::register_rules(m);
 }

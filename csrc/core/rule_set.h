@@ -50,6 +50,10 @@ struct RuleSet {
   ///     head or a constant end, counts below 0, support above predictions, confidences outside [0, 1];
   ///     std::out_of_range on ids outside the counts
   void check(EntityId num_entities, RelationId num_relations) const;
+
+  /// These rules, in this order; one may be taken more than once.
+  /// @throws std::out_of_range on an index outside the set, before anything is copied
+  RuleSet select(Span<const std::int64_t> rules) const;
 };
 
 }  // namespace kgwalk
