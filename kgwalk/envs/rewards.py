@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from kgwalk.data.dataset import Dataset
 from kgwalk.protocols import FinishedWalks, Ids, RewardTerm
+from kgwalk.rules.reward import RuleReward
 
 RewardFactory = Callable[[Dataset, Any], RewardTerm]
 """Makes a term for a dataset; the second argument is the environment's keyword of the term's name, or None."""
@@ -87,3 +88,4 @@ def make_rewards(
 
 
 register_reward("hit", lambda dataset, option: Hit())
+register_reward(RuleReward.name, RuleReward.make)

@@ -18,11 +18,11 @@ from kgwalk.rules.confidence import SMOOTHING
 from kgwalk.rules.text import read_rules
 from kgwalk.rules.trie import RuleTrie
 
-#: RuleGuider's: rules of a lower confidence are not rewarded (Lei et al., EMNLP 2020).
+#: RuleGuider's (Lei et al., EMNLP 2020, "Hyperparameters"): less confident rules are not rewarded.
 THRESHOLD = 0.15
 
 _SETTINGS = ("file", "threshold", "smoothing")
-_EXPECTED = "expected the path of a rule file, a RuleSet, or {'file': path, 'threshold': ..., 'smoothing': ...}"
+_EXPECTED = "the path of a rule file, {'file': path, 'threshold': ..., 'smoothing': ...}, a RuleSet or a RuleReward"
 
 # Rewards by dataset, shared by its environments: a file of rules is read once, whatever the number of environments.
 _shared: WeakKeyDictionary[Dataset, dict[tuple[Any, ...], RuleReward]] = WeakKeyDictionary()
@@ -34,7 +34,7 @@ class RuleReward:
     What counts is the walk's relations without STAY, wherever the walker waited, and the relation of its query: a
     cyclic rule ``h(X, Y) <- b1, ..., bn`` pays for the walk ``b1, ..., bn`` in answer to ``(X, h, ?)``, and for the
     walk back in answer to ``(Y, inverse of h, ?)``. It pays whether or not the walk hit its target: a trusted path to
-    another entity is worth learning (RuleGuider, Lei et al., EMNLP 2020, section 3.2).
+    another entity is worth learning ("rule guidance reward" of RuleGuider, Lei et al., EMNLP 2020).
 
     Attributes:
         trie: the rules that pay.
@@ -66,14 +66,16 @@ class RuleReward:
 
         Args:
             dataset: whose vocabulary the rules are in.
-            option: the environments' argument ``rules=``: path of a rule file, a ``RuleSet``, or a mapping of
-                ``"file"`` and, if they are not the defaults, ``"threshold"`` and ``"smoothing"``.
+            option: the environments' argument ``rules=``: path of a rule file; a mapping of ``"file"`` and, if they
+                are not the defaults, ``"threshold"`` and ``"smoothing"``; a ``RuleSet``; a ``RuleReward``.
 
         Raises:
             ValueError: no option, or one of another kind; a setting out of range; a file that is none of rules.
             OSError: the file cannot be read.
         """
         relations = len(dataset.relations)
+        if isinstance(option, RuleReward):
+            return option
         if isinstance(option, RuleSet):
             return cls(option, relations)
         settings = dict(option) if isinstance(option, Mapping) else {"file": option}
@@ -81,7 +83,7 @@ class RuleReward:
         unknown = [name for name in settings if name not in _SETTINGS]
         if unknown or not isinstance(file, (str, os.PathLike)):
             got = "none" if option is None else repr(option)
-            raise ValueError(f"the reward term 'rules' asks for rules=: {_EXPECTED}; got {got}")
+            raise ValueError(f"the reward term 'rules' asks for rules=: expected {_EXPECTED}; got {got}")
         path = Path(file).resolve()
         stat = path.stat()
         shared = _shared.setdefault(dataset, {})

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from kgwalk._core import VARIABLE
 from kgwalk.protocols import Candidates, Ids, Offsets
 from kgwalk.rules.confidence import SMOOTHING, applied_confidence
 
@@ -25,7 +26,6 @@ if TYPE_CHECKING:
     from kgwalk._core import RuleSet
 
 _DEAD = 0  # no rule's body begins like this
-_VARIABLE = -1  # head constant of a cyclic rule
 
 
 class Continuations(NamedTuple):
@@ -75,7 +75,7 @@ class RuleTrie:
         if not (math.isfinite(threshold) and 0 <= threshold <= 1):
             raise ValueError(f"threshold: expected a confidence in [0, 1], got {threshold!r}")
         applied = applied_confidence(rules, smoothing)
-        kept = np.flatnonzero((rules.head_constant == _VARIABLE) & (applied >= threshold) & (applied > 0))
+        kept = np.flatnonzero((rules.head_constant == VARIABLE) & (applied >= threshold) & (applied > 0))
         self.num_relations = num_relations
         self._width = 2 * num_relations + 1  # so that no key of a node's STAY is another node's first relation
         heads, bodies, lengths = _both_ways(rules, kept, num_relations)
@@ -223,9 +223,7 @@ class RuleTrie:
         return _checked("nodes", nodes, self.num_nodes).astype(np.int32, copy=False)
 
 
-def _both_ways(
-    rules: RuleSet, chosen: NDArray[np.int64], num_relations: int
-) -> tuple[Ids, Ids, NDArray[np.int64]]:
+def _both_ways(rules: RuleSet, chosen: NDArray[np.int64], num_relations: int) -> tuple[Ids, Ids, NDArray[np.int64]]:
     """Query relation (2n,), body (2n, longest) and length (2n,) of n cyclic rules: as they are, then turned round."""
     _checked("heads of rules", rules.head, 2 * num_relations)
     _checked("bodies of rules", rules.body, 2 * num_relations)
