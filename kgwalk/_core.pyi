@@ -336,3 +336,14 @@ class RuleSet:
         """(n,): raw, in [0, 1]."""
     def select(self, indices: NDArray[np.int64]) -> RuleSet:
         """These rules in this order; IndexError outside [0, n)."""
+
+def read_rules(
+    data: bytes, path: str, entities: Names, relations: Names, skip_bad: bool = False
+) -> tuple[RuleSet, int, list[str]]:
+    """Rules of AnyBURL text, lines skipped, and the reasons of the first few; FormatError names path and line."""
+
+def format_rules(rules: RuleSet, entities: Names, relations: Names) -> bytes:
+    """UTF-8 text that read_rules gives back the same rules of; ValueError where it could not."""
+
+def format_rule(rules: RuleSet, rule: int, entities: Names, relations: Names) -> str:
+    """Text of one rule without the numbers; IndexError outside [0, n)."""

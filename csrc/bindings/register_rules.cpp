@@ -1,5 +1,8 @@
+#include <pybind11/stl.h>
+
 #include "bindings/arrays.h"
 #include "core/rule_set.h"
+#include "core/rule_text.h"
 
 namespace kgwalk {
 namespace {
@@ -64,6 +67,42 @@ void register_rules(py::module_& m) {
             return std::make_shared<RuleSet>(rules.select(chosen));
           },
           py::arg("indices"));
+
+  m.def(
+      "read_rules",
+      [](const py::bytes& data, const std::string& path, const Names& entities, const Names& relations, bool skip_bad) {
+        const std::string_view text = data;
+        RuleText read;
+        std::shared_ptr<RuleSet> rules;
+        {
+          const py::gil_scoped_release release;
+          read = read_rules(text, path, entities, relations, skip_bad);
+          rules = std::make_shared<RuleSet>(std::move(read.rules));
+        }
+        return py::make_tuple(rules, read.skipped, read.reasons);
+      },
+      py::arg("data"), py::arg("path"), py::arg("entities"), py::arg("relations"), py::arg("skip_bad") = false);
+  m.def(
+      "format_rules",
+      [](const RuleSet& rules, const Names& entities, const Names& relations) {
+        std::string text;
+        {
+          const py::gil_scoped_release release;
+          text = format_rules(rules, entities, relations);
+        }
+        return py::bytes(text);
+      },
+      py::arg("rules"), py::arg("entities"), py::arg("relations"));
+  m.def(
+      "format_rule",
+      [](const RuleSet& rules, std::int64_t rule, const Names& entities, const Names& relations) {
+        if (rule < 0 || rule >= static_cast<std::int64_t>(rules.size())) {
+          throw std::out_of_range("rule " + std::to_string(rule) + " is not in [0, " + std::to_string(rules.size()) +
+                                  ")");
+        }
+        return format_rule(rules, static_cast<std::size_t>(rule), entities, relations);
+      },
+      py::arg("rules"), py::arg("rule"), py::arg("entities"), py::arg("relations"));
 }
 
 }  // namespace kgwalk

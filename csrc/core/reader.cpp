@@ -1,80 +1,19 @@
 #include "core/reader.h"
 
 #include <algorithm>
-#include <cstring>
 #include <stdexcept>
 
-#include "core/errors.h"
+#include "core/text.h"
 
 namespace kgwalk {
 namespace {
 
-[[noreturn]] void fail(const std::string& path, std::int64_t line, const std::string& what) {
-  throw FormatError(path + ":" + std::to_string(line) + ": " + what);
-}
-
-std::string hex_byte(unsigned char c) {
-  constexpr char kDigits[] = "0123456789ABCDEF";
-  return {'0', 'x', kDigits[c >> 4], kDigits[c & 15]};
-}
-
-/// The text in quotes, made printable and cut where it is long (never inside a character).
-std::string quoted(std::string_view text) {
-  constexpr std::size_t kLongest = 60;
-  std::size_t shown = std::min(text.size(), kLongest);
-  while (shown < text.size() && shown > 0 && (static_cast<unsigned char>(text[shown]) & 0xC0) == 0x80) --shown;
-  std::string out = "\"";
-  for (const char c : text.substr(0, shown)) {
-    if (c == '\t') {
-      out += "\\t";
-    } else if (static_cast<unsigned char>(c) < 0x20) {
-      out += "\\" + hex_byte(static_cast<unsigned char>(c)).substr(1);
-    } else {
-      out += c;
-    }
-  }
-  return out + (shown < text.size() ? "\"..." : "\"");
-}
-
-/// Length of the UTF-8 character at p (RFC 3629: no overlong forms, no surrogates, nothing past U+10FFFF), or 0.
-std::size_t utf8_length(const unsigned char* p, std::size_t left) {
-  const auto follows = [&](std::size_t i, unsigned low = 0x80, unsigned high = 0xBF) {
-    return i < left && p[i] >= low && p[i] <= high;
-  };
-  const unsigned c = p[0];
-  if (c < 0x80) return 1;
-  if (c >= 0xC2 && c <= 0xDF) return follows(1) ? 2 : 0;
-  if (c >= 0xE0 && c <= 0xEF) {
-    return follows(1, c == 0xE0 ? 0xA0 : 0x80, c == 0xED ? 0x9F : 0xBF) && follows(2) ? 3 : 0;
-  }
-  if (c >= 0xF0 && c <= 0xF4) {
-    return follows(1, c == 0xF0 ? 0x90 : 0x80, c == 0xF4 ? 0x8F : 0xBF) && follows(2) && follows(3) ? 4 : 0;
-  }
-  return 0;
-}
-
 /// Throws at the first byte that is not text.
 void check_text(std::string_view data, const std::string& path) {
-  const auto* bytes = reinterpret_cast<const unsigned char*>(data.data());
-  const auto line_at = [&](std::size_t i) { return 1 + std::count(data.begin(), data.begin() + i, '\n'); };
-  constexpr std::uint64_t kHigh = 0x8080808080808080ull, kLow = 0x0101010101010101ull;
-  for (std::size_t i = 0; i < data.size();) {
-    std::uint64_t word;
-    if (i + sizeof word <= data.size()) {
-      std::memcpy(&word, bytes + i, sizeof word);
-      // Eight ASCII characters at once; the second test is zero only if no byte is.
-      if ((word & kHigh) == 0 && ((word - kLow) & ~word & kHigh) == 0) {
-        i += sizeof word;
-        continue;
-      }
-    }
-    if (bytes[i] == 0) fail(path, line_at(i), "expected UTF-8 text, found a NUL byte");
-    const std::size_t length = utf8_length(bytes + i, data.size() - i);
-    if (length == 0) {
-      fail(path, line_at(i), "expected UTF-8 text, found byte " + hex_byte(bytes[i]) + " out of place");
-    }
-    i += length;
-  }
+  const std::size_t at = find_non_text(data);
+  if (at == std::string_view::npos) return;
+  const auto newlines = std::count(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(at), '\n');
+  fail_at_line(path, 1 + newlines, non_text_reason(data[at]));
 }
 
 /// Cuts text into records of fields, one at a time.
@@ -91,7 +30,7 @@ class Records {
     begin_ = at_;
     if (blank_line()) {
       if (data_.find_first_not_of("\r\n", at_) == std::string_view::npos) return false;
-      fail(path_, line_, "expected a triple, found a blank line");
+      fail_at_line(path_, line_, "expected a triple, found a blank line");
     }
     unquoted_.clear();
     while (field()) {
@@ -127,8 +66,8 @@ class Records {
       const std::size_t begin = at_;
       while (at_ < data_.size() && data_[at_] != delimiter_ && data_[at_] != '\n' && data_[at_] != '\r') {
         if (quotes_ && data_[at_] == '"') {
-          fail(path_, next_line_,
-               "expected quotes around a whole field, found one inside " + quoted(rest_of_line(begin)));
+          fail_at_line(path_, next_line_,
+                       "expected quotes around a whole field, found one inside " + quoted(rest_of_line(begin)));
         }
         ++at_;
       }
@@ -141,7 +80,8 @@ class Records {
     }
     if (data_[at_] == '\r') ++at_;
     if (at_ < data_.size() && data_[at_] != '\n') {
-      fail(path_, next_line_, "expected a line end, found a lone carriage return before " + quoted(rest_of_line(at_)));
+      fail_at_line(path_, next_line_,
+                   "expected a line end, found a lone carriage return before " + quoted(rest_of_line(at_)));
     }
     if (at_ < data_.size()) ++at_;
     ++next_line_;
@@ -153,7 +93,7 @@ class Records {
     const std::size_t begin = ++at_;
     bool doubled = false;
     for (;; ++at_) {
-      if (at_ == data_.size()) fail(path_, opened, "expected a closing quote, found the end of the file");
+      if (at_ == data_.size()) fail_at_line(path_, opened, "expected a closing quote, found the end of the file");
       next_line_ += data_[at_] == '\n';
       if (data_[at_] != '"') continue;
       if (at_ + 1 == data_.size() || data_[at_ + 1] != '"') break;
@@ -163,7 +103,8 @@ class Records {
     const std::string_view inside = data_.substr(begin, at_ - begin);
     ++at_;
     if (at_ < data_.size() && data_[at_] != delimiter_ && data_[at_] != '\n' && data_[at_] != '\r') {
-      fail(path_, next_line_, "expected a delimiter after the closing quote, found " + quoted(rest_of_line(at_)));
+      fail_at_line(path_, next_line_,
+                   "expected a delimiter after the closing quote, found " + quoted(rest_of_line(at_)));
     }
     if (!doubled) {
       fields_.push_back({inside, -1});
@@ -220,25 +161,25 @@ std::vector<Triple> TripleReader::add(std::string_view data, const std::string& 
   const std::lock_guard<std::mutex> lock(mutex_);
   const std::int32_t num_entities = entities_.size(), num_relations = relations_.size();
   try {
-    constexpr std::string_view kByteOrderMark = "\xEF\xBB\xBF";
-    if (data.substr(0, kByteOrderMark.size()) == kByteOrderMark) data.remove_prefix(kByteOrderMark.size());
+    data = without_byte_order_mark(data);
     check_text(data, path);
     std::vector<Triple> triples;
     Records record(data, path, format.delimiter);
     for (bool header = format.header; record.next(); header = false) {
       if (record.size() != num_columns) {
-        fail(path, record.line(),
-             "expected " + std::to_string(num_columns) + " columns separated by " + name_of(format.delimiter) +
-                 ", found " + std::to_string(record.size()) + " in " + quoted(record.text()));
+        fail_at_line(path, record.line(),
+                     "expected " + std::to_string(num_columns) + " columns separated by " + name_of(format.delimiter) +
+                         ", found " + std::to_string(record.size()) + " in " + quoted(record.text()));
       }
       if (header) continue;
       const auto field = [&](std::size_t role) {
         constexpr const char* kRoles[] = {"head", "relation", "tail"};
         const std::string_view text = record[static_cast<std::size_t>(format.columns[role])];
         if (text.empty()) {
-          fail(path, record.line(),
-               std::string("expected the ") + kRoles[role] + " in column " + std::to_string(format.columns[role] + 1) +
-                   ", found an empty field in " + quoted(record.text()));
+          fail_at_line(path, record.line(),
+                       std::string("expected the ") + kRoles[role] + " in column " +
+                           std::to_string(format.columns[role] + 1) + ", found an empty field in " +
+                           quoted(record.text()));
         }
         return text;
       };
@@ -247,8 +188,8 @@ std::vector<Triple> TripleReader::add(std::string_view data, const std::string& 
       triples.push_back({head, relation, entities_.intern(field(2))});
     }
     if (triples.empty()) {
-      fail(path, record.line(),
-           std::string("expected a triple, found ") + (data.empty() ? "an empty file" : "the end of the file"));
+      fail_at_line(path, record.line(),
+                   std::string("expected a triple, found ") + (data.empty() ? "an empty file" : "the end of the file"));
     }
     return triples;
   } catch (...) {
