@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgwalk.protocols import Candidates, Ids
-from kgwalk.rules import RuleTrie, applied_confidence
+from kgwalk.rules import RuleSet, RuleTrie, applied_confidence
 from tests.rules.oracle import SELF, VARIABLE, Rule, inverse
 from tests.rules.rule_sets import rule_set, without_counts
 
@@ -128,6 +128,24 @@ def test_the_order_of_rules_is_nothing() -> None:
     for left, right in zip(*(trie.continuations(nodes) for trie in tries), strict=True):
         np.testing.assert_array_equal(left, right)
     np.testing.assert_array_equal(tries[0].confidence(nodes), tries[1].confidence(nodes))
+
+
+def test_of_equal_rules_the_most_confident_counts() -> None:
+    rules = without_counts({Rule(0, (1,)): 0.3, Rule(0, (2,)): 0.7, Rule(0, (3,)): 0.6}, 3, R)
+    same = RuleSet(
+        rules.head,
+        rules.head_constant,
+        rules.body_offsets,
+        ids([1, 1, 1]),
+        rules.body_constant,
+        rules.support,
+        rules.predictions,
+        rules.confidence,
+        num_entities=3,
+        num_relations=R,
+    )
+    trie = RuleTrie(same, R)
+    assert trie.confidence(trie.follow(ids([0, R]), ids([[1], [3]]))).tolist() == [0.7, 0.7]
 
 
 def test_applied_confidence() -> None:
