@@ -24,7 +24,15 @@ LAYERS = (
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 FILES = sorted([*(ROOT / "kgwalk").rglob("*.py"), *(ROOT / "agents").rglob("*.py")])
-WITHOUT_TORCH = ["kgwalk.cli", "kgwalk.data", "kgwalk.envs", "kgwalk.evaluation", "kgwalk.explain", "kgwalk.search"]
+WITHOUT_TORCH = [
+    "kgwalk.cli",
+    "kgwalk.data",
+    "kgwalk.envs",
+    "kgwalk.evaluation",
+    "kgwalk.explain",
+    "kgwalk.rules",
+    "kgwalk.search",
+]
 
 
 def part_of(path: Path) -> str:
