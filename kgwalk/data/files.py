@@ -25,7 +25,7 @@ def locate(folder: Path, name: str) -> Path | None:
 
 
 def read_bytes(path: Path) -> bytes:
-    """The whole content of a file, decompressed if its name ends in ``.gz``.
+    """The whole content of a file, decompressed if its name ends in ``.gz`` or it begins as gzip data do.
 
     Raises:
         MissingDataError: there is no such file.
@@ -37,7 +37,7 @@ def read_bytes(path: Path) -> bytes:
         raise MissingDataError(f"{path}: no such file") from error
     except OSError as error:
         raise DamagedFileError(f"{path}: cannot be read ({error.strerror or error})") from error
-    if path.suffix != ".gz":
+    if path.suffix != ".gz" and not raw.startswith(b"\x1f\x8b"):
         return raw
     try:
         return gzip.decompress(raw)

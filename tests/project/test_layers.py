@@ -24,8 +24,15 @@ LAYERS = (
 )
 LEVEL = {part: level for level, parts in enumerate(LAYERS) for part in parts}
 FILES = sorted([*(ROOT / "kgwalk").rglob("*.py"), *(ROOT / "agents").rglob("*.py")])
-LIGHT = ("cli", "data", "envs", "evaluation", "explain", "rules", "search")
-WITHOUT_TORCH = [f"kgwalk.{part}" for part in LIGHT]
+WITHOUT_TORCH = [
+    "kgwalk.cli",
+    "kgwalk.data",
+    "kgwalk.envs",
+    "kgwalk.evaluation",
+    "kgwalk.explain",
+    "kgwalk.rules",
+    "kgwalk.search",
+]
 
 
 def part_of(path: Path) -> str:
