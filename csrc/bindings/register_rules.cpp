@@ -43,6 +43,7 @@ void register_rules(py::module_& m) {
              rules->support = copied(support, "support");
              rules->predictions = copied(predictions, "predictions");
              rules->confidence = copied(confidence, "confidence");
+             const py::gil_scoped_release release;
              rules->check(num_entities, num_relations);
              return rules;
            }),

@@ -41,7 +41,7 @@ struct RuleSet {
   }
   RuleKind kind(std::size_t rule) const {
     if (head_constant[rule] == kVariable) return RuleKind::kCyclic;
-    if (body_of(rule).size() == 0) return RuleKind::kZero;
+    if (body_of(rule).empty()) return RuleKind::kZero;
     return body_constant[rule] == kVariable ? RuleKind::kExistential : RuleKind::kConstant;
   }
 

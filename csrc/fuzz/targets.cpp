@@ -7,6 +7,7 @@
 #include "core/errors.h"
 #include "core/graph_file.h"
 #include "core/reader.h"
+#include "core/rule_text.h"
 
 namespace kgwalk {
 namespace {
@@ -124,12 +125,55 @@ std::vector<std::string> graph_seeds() {
   return seeds;
 }
 
+bool equal(const RuleSet& a, const RuleSet& b) {
+  return a.head == b.head && a.head_constant == b.head_constant && a.body_offsets == b.body_offsets &&
+         a.body == b.body && a.body_constant == b.body_constant && a.support == b.support &&
+         a.predictions == b.predictions && a.confidence == b.confidence;
+}
+
+/// Reads rules against a vocabulary in both ways and writes what it got.
+/// @param plain  names without the signs of the format: what was read from them can always be written
+bool read_rules_of(const std::string& input, const Names& entities, const Names& relations, bool plain) {
+  const RuleText kept = read_rules(input, "input", entities, relations, true);
+  kept.rules.check(entities.size(), relations.size());
+  require((kept.skipped > 0) == !kept.reasons.empty(), "what is skipped has a reason");
+  try {
+    require(equal(read_rules(input, "input", entities, relations).rules, kept.rules), "skip_bad reads otherwise");
+    require(kept.skipped == 0, "a bad line was read");
+  } catch (const FormatError& error) {
+    require(kept.skipped > 0 && kept.reasons.front() == error.what(), "skip_bad gives another reason");
+  }
+  try {
+    const std::string text = format_rules(kept.rules, entities, relations);
+    require(equal(read_rules(text, "written", entities, relations).rules, kept.rules), "written rules read otherwise");
+  } catch (const std::invalid_argument&) {
+    require(!plain, "rules of plain names cannot be written");
+  }
+  return kept.skipped == 0;
+}
+
+bool read_plain_rules(const std::string& input) {
+  static const Names entities({"a", "bc", "\xC3\xA9"}), relations({"r", "st"});
+  return read_rules_of(input, entities, relations, true);
+}
+
+/// Names that hold the signs of the format, and one another.
+bool read_signed_rules(const std::string& input) {
+  static const Names entities({"a", "X", "", "a), r(X,a", "X,a", "a,Y", "me_myself_i", "a", "a) <= r(X,a", "b,b", ")"});
+  static const Names relations({"r", "r(X,a) <= r", "s(", ", r", "r"});
+  return read_rules_of(input, entities, relations, false);
+}
+
 }  // namespace
 
 std::vector<Target> targets() {
   const std::string nul(1, '\0');
   const std::vector<std::string> text{"\t", "\n",       "\r\n",     "\r",       "\"", "\"\"", ",", "\xEF\xBB\xBF",
                                       nul,  "\xC3\xA9", "\xE2\x82", "\xED\xA0", "a",  "\xFF", " ", "\n\n"};
+  const std::vector<std::string> rule{"r(X,Y)",     "r(A,X)",     ", ",      " <= ", "(X,", ",Y)", "X",  "Y",
+                                      "A",          "B",          "a",       ")",    "(",   ",",   "\t", "\n",
+                                      "\r\n",       "NA",         "0",       "1",    "0.5", "1e",  "r",  "me_myself_i",
+                                      "5\t3\t.6\t", "r(X,a) <= ", "s((X,a)", "\xC3", nul};
   return {
       {"triples",
        {"a\tr\tb\nb\ts\tc\n", "\xEF\xBB\xBFx y\tr\t\xC3\xA9\r\n", "long entity name\tlong relation\tend"},
@@ -140,6 +184,21 @@ std::vector<Target> targets() {
         "\"r\",\"h\",\"t\"\n\"\xC3\xA9\",b,c"},
        text,
        &read_csv},
+      {"rules",
+       {"1\tr(X,a) <= ", "9\t2\t0.5\tr(X,Y) <= st(Y,X)\n", "0.1\tst(bc,Y) <= r(Y,a)",
+        "5\t3\t0.6\tr(X,Y) <= st(X,A), r(B,A), st(B,Y)\n",
+        "9\t9\t1\tr(X,a) <= r(bc,X)\n0.25\tst(a,Y) <= r(A,Y), r(A,bc)\n",
+        "\xEF\xBB\xBFNA\tNA\tNA\tr(X,\xC3\xA9) <= \r\n7\t1\t1e-4\tr(me_myself_i,Y) <= st(Y,me_myself_i)\r\n",
+        "1\tr(X,Y) <= r(X,A), r(A,B), r(B,C), r(C,D), r(D,E), r(E,F), r(F,G), r(G,H), r(H,I), r(I,J), r(J,K), r(K,L), "
+        "r(L,M), r(M,N), r(N,O), r(O,Y)\n"},
+       rule,
+       &read_plain_rules},
+      {"signed-rules",
+       {"1\tr(X,a) <= ", "1\tr(X,b,b) <= r(X,a)", "5\t3\t0.6\tr(X,a) <= r(X,a), r(X,a)\n",
+        "0.5\ts((X,Y) <= r(X,A), s((A,Y)\n", "1\tr(X,b,b) <= , r(X,A), r(A,))",
+        "1\tr(b,b,Y) <= s((Y,a) <= r(X,a)\n1\ts((X,b,b) <= \n"},
+       rule,
+       &read_signed_rules},
       {"graph", graph_seeds(), {}, &read_graph},
       {"sealed-graph", graph_seeds(), {}, &read_sealed_graph},
   };

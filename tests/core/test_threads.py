@@ -12,7 +12,16 @@ import numpy as np
 import pytest
 
 from kgwalk import Graph
-from kgwalk._core import ActionSets, Expand, TripleReader, num_threads, set_num_threads
+from kgwalk._core import (
+    ActionSets,
+    Expand,
+    Names,
+    TripleReader,
+    format_rules,
+    num_threads,
+    read_rules,
+    set_num_threads,
+)
 from tests.core.oracle import ids
 
 pytestmark = pytest.mark.usefixtures("keep_num_threads")
@@ -54,16 +63,21 @@ def long_calls(graph: Graph) -> dict[str, Callable[[], object]]:
     facts = np.tile(ids([[0, 0, 1]]), (1_000_000, 1))
     text = b"".join(b"entity %d\trelation\tentity %d\n" % (i, i + 1) for i in range(50_000))
     reader = TripleReader()
+    vocabulary = Names(["a", "b"]), Names(["r"])
+    rule_lines = b"5\t3\t0.6\tr(X,a) <= r(b,X)\n" * 50_000
+    rules, _, _ = read_rules(rule_lines, "rules", *vocabulary)
     return {
         "pagerank": lambda: graph.pagerank(0.85, 500),
         "expand": lambda: expand(frontier, any_relation),
         "from_triples": lambda: Graph.from_triples(facts, 2, 1),
         "reader": lambda: reader.add(text, "text"),
+        "read_rules": lambda: read_rules(rule_lines, "rules", *vocabulary),
+        "format_rules": lambda: format_rules(rules, *vocabulary),
     }
 
 
 @pytest.mark.usefixtures("only_voluntary_switches")
-@pytest.mark.parametrize("name", ["pagerank", "expand", "from_triples", "reader"])
+@pytest.mark.parametrize("name", ["pagerank", "expand", "from_triples", "reader", "read_rules", "format_rules"])
 def test_other_threads_run_during_a_long_call(graph: Graph, name: str) -> None:
     call = long_calls(graph)[name]
     count = 0
