@@ -1,5 +1,6 @@
 #include <pybind11/stl.h>
 
+#include <optional>
 #include <string>
 
 #include "bindings/arrays.h"
@@ -63,15 +64,17 @@ void register_rule_mining(py::module_& m) {
 
   py::class_<RulePredictor>(m, "RulePredictor")
       .def(py::init([](const py::object& graph, std::shared_ptr<RuleSet> rules, const Array<double>& confidence,
-                       bool object_identity, const std::string& aggregation, int top_k) {
+                       const std::optional<Array<double>>& against, bool object_identity,
+                       const std::string& aggregation, int top_k) {
              const PredictorConfig config{object_identity, aggregation_of(aggregation), top_k};
-             const auto weights = view(confidence, "confidence");
+             const auto along = view(confidence, "confidence");
+             const auto turned = against ? view(*against, "against") : along;
              const Expand expand = as_expand(graph);
              const py::gil_scoped_release release;
-             return std::make_unique<RulePredictor>(expand, std::move(rules), weights, config);
+             return std::make_unique<RulePredictor>(expand, std::move(rules), along, turned, config);
            }),
-           py::arg("graph"), py::arg("rules"), py::arg("confidence"), py::kw_only(), py::arg("object_identity") = false,
-           py::arg("aggregation") = "noisy-or", py::arg("top_k") = 10)
+           py::arg("graph"), py::arg("rules"), py::arg("confidence"), py::kw_only(), py::arg("against") = py::none(),
+           py::arg("object_identity") = false, py::arg("aggregation") = "noisy-or", py::arg("top_k") = 10)
       .def(
           "answer",
           [](const RulePredictor& predictor, const Ids& queries, std::int64_t limit, bool skip_known) {

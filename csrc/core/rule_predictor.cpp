@@ -9,6 +9,7 @@
 
 #include "core/body_walker.h"
 #include "core/dynamic_for.h"
+#include "core/pieces.h"
 #include "core/rule_grounding.h"
 #include "core/rule_tables.h"
 
@@ -134,6 +135,15 @@ void Tally::rank(std::int64_t limit, std::vector<Scored>& out) {
   }
 }
 
+void check_confidence(Span<const double> confidence, std::size_t rules, const char* name) {
+  check_length(confidence.size(), rules, name);
+  for (std::size_t i = 0; i < rules; ++i) {
+    if (confidence[i] >= 0 && confidence[i] <= 1) continue;
+    throw std::invalid_argument(std::string(name) + ": expected numbers in [0, 1], got " +
+                                std::to_string(confidence[i]) + " for rule " + std::to_string(i));
+  }
+}
+
 }  // namespace
 
 /// Grounds the rules of one query after another.
@@ -169,24 +179,21 @@ class RulePredictor::Worker {
   Tally tally_;
 };
 
-RulePredictor::RulePredictor(const Expand& expand, std::shared_ptr<const RuleSet> rules, Span<const double> confidence,
-                             const PredictorConfig& config)
-    : index_(expand), rules_(std::move(rules)), confidence_(confidence.begin(), confidence.end()), config_(config) {
+RulePredictor::RulePredictor(const Expand& expand, std::shared_ptr<const RuleSet> rules, Span<const double> along,
+                             Span<const double> against, const PredictorConfig& config)
+    : index_(expand),
+      rules_(std::move(rules)),
+      along_(along.begin(), along.end()),
+      against_(against.begin(), against.end()),
+      config_(config) {
   if (config.top_k < 0) throw std::invalid_argument("top_k: expected 0 or more, got " + std::to_string(config.top_k));
   if (config.aggregation == Aggregation::kMaxPlus && config.top_k == 0) {
     throw std::invalid_argument("top_k: max-plus compares a given number of rules; 0 (all) goes with noisy-or only");
   }
-  if (confidence_.size() != rules_->size()) {
-    throw std::invalid_argument("confidence: expected one for each of " + std::to_string(rules_->size()) +
-                                " rules, got " + std::to_string(confidence_.size()));
-  }
-  for (std::size_t i = 0; i < confidence_.size(); ++i) {
-    if (confidence_[i] >= 0 && confidence_[i] <= 1) continue;
-    throw std::invalid_argument("confidence: expected numbers in [0, 1], got " + std::to_string(confidence_[i]) +
-                                " for rule " + std::to_string(i));
-  }
+  check_confidence(along_, rules_->size(), "confidence");
+  check_confidence(against_, rules_->size(), "against");
   rules_->check(index_.num_entities(), index_.num_relations());
-  tables_ = std::make_unique<const RuleTables>(index_, *rules_, confidence_, config_.object_identity);
+  tables_ = std::make_unique<const RuleTables>(index_, *rules_, along_, against_, config_.object_identity);
 }
 
 RulePredictor::~RulePredictor() = default;
@@ -231,26 +238,29 @@ std::vector<RulePredictor::Evidence> RulePredictor::evidence(EntityId source, Re
   if (relation < 0 || relation >= 2 * index_.num_relations()) {
     throw std::out_of_range("relation " + std::to_string(relation) + " is not known");
   }
-  std::vector<Evidence> found;
+  std::vector<std::pair<double, Evidence>> found;
   for (std::size_t rule = 0; rule < rules_->size(); ++rule) {
-    if (!(confidence_[rule] > 0)) continue;
-    const bool along = rules_->head[rule] == relation;
-    const bool against = rules_->head[rule] == index_.inverse(relation);
-    if (!along && !against) continue;
-    if (against && rules_->kind(rule) == RuleKind::kZero) continue;
-    const EntityId x = along ? source : answer, y = along ? answer : source;
-    std::vector<Grounding> groundings;
-    for (BodyWalk& walk : ground_rule(index_, *rules_, rule, x, y, config_.object_identity, std::max(max_groundings, 1))) {
-      groundings.push_back({std::move(walk.entities), std::move(walk.relations)});
+    const bool is_along = rules_->head[rule] == relation;
+    if (!is_along && rules_->head[rule] != index_.inverse(relation)) continue;
+    // A rule about X and itself has no other side.
+    const bool two_sided = rules_->head_constant[rule] != kSelf;
+    const double confidence = is_along || !two_sided ? along_[rule] : against_[rule];
+    if (!(confidence > 0) || (!is_along && rules_->kind(rule) == RuleKind::kZero)) continue;
+    const EntityId x = is_along ? source : answer, y = is_along ? answer : source;
+    Evidence evidence{static_cast<std::int64_t>(rule), {}};
+    for (BodyWalk& walk :
+         ground_rule(index_, *rules_, rule, x, y, config_.object_identity, std::max(max_groundings, 1))) {
+      evidence.groundings.push_back({std::move(walk.entities), std::move(walk.relations)});
     }
-    if (groundings.empty()) continue;
-    groundings.resize(std::min(groundings.size(), static_cast<std::size_t>(std::max(max_groundings, 0))));
-    found.push_back({static_cast<std::int64_t>(rule), std::move(groundings)});
+    if (evidence.groundings.empty()) continue;
+    evidence.groundings.resize(
+        std::min(evidence.groundings.size(), static_cast<std::size_t>(std::max(max_groundings, 0))));
+    found.emplace_back(confidence, std::move(evidence));
   }
-  std::stable_sort(found.begin(), found.end(), [&](const Evidence& a, const Evidence& b) {
-    return confidence_[static_cast<std::size_t>(a.rule)] > confidence_[static_cast<std::size_t>(b.rule)];
-  });
-  return found;
+  std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
+  std::vector<Evidence> sorted;
+  for (auto& [confidence, evidence] : found) sorted.push_back(std::move(evidence));
+  return sorted;
 }
 
 }  // namespace kgwalk

@@ -33,11 +33,12 @@ struct PredictorConfig {
 /// rule only the former. Bodies of equal beginning are walked together, rules of one atom with a constant are looked up.
 class RulePredictor {
  public:
-  /// @param confidence  of each rule, in [0, 1]; rules of confidence 0 are left out
+  /// @param along, against  confidence of each rule in [0, 1], where it answers (x, head, ?) and (y, inverse of head,
+  ///     ?); 0 leaves it out
   /// @throws std::invalid_argument on a config or confidences that make no sense, std::out_of_range on rules of another
   ///     vocabulary
-  RulePredictor(const Expand& expand, std::shared_ptr<const RuleSet> rules, Span<const double> confidence,
-                const PredictorConfig& config);
+  RulePredictor(const Expand& expand, std::shared_ptr<const RuleSet> rules, Span<const double> along,
+                Span<const double> against, const PredictorConfig& config);
   ~RulePredictor();
 
   /// Ragged by query, best first, ties by entity.
@@ -70,7 +71,7 @@ class RulePredictor {
 
   RelationIndex index_;
   std::shared_ptr<const RuleSet> rules_;
-  std::vector<double> confidence_;
+  std::vector<double> along_, against_;
   PredictorConfig config_;
   std::unique_ptr<const RuleTables> tables_;
 };

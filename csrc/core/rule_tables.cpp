@@ -15,8 +15,8 @@ float weight_of(double confidence) {
 
 }  // namespace
 
-RuleTables::RuleTables(const RelationIndex& index, const RuleSet& rules, Span<const double> confidence,
-                       bool object_identity)
+RuleTables::RuleTables(const RelationIndex& index, const RuleSet& rules, Span<const double> along,
+                       Span<const double> against, bool object_identity)
     : index_(index), rules_(rules), object_identity_(object_identity) {
   const auto num_directed = 2 * static_cast<std::size_t>(index.num_relations());
   bodies_.resize(num_directed);
@@ -24,28 +24,33 @@ RuleTables::RuleTables(const RelationIndex& index, const RuleSet& rules, Span<co
   open_groups_.resize(num_directed);
   zeros_.resize(num_directed);
   longs_.resize(num_directed);
+  turned_longs_.resize(num_directed);
   bearers_.resize(num_directed);
   for (EntityId e = 0; e < index.num_entities(); ++e) {
     for (const RelationIndex::Run& run : index.runs(e)) {
       bearers_[static_cast<std::size_t>(run.relation)].push_back(e);
     }
   }
-  sort_cyclic(confidence);
-  sort_constant(confidence);
+  sort_cyclic(along, against);
+  sort_constant(along, against);
 }
 
-void RuleTables::sort_cyclic(Span<const double> confidence) {
+void RuleTables::sort_cyclic(Span<const double> along, Span<const double> against) {
   using Body = std::pair<std::vector<RelationId>, float>;
   std::vector<std::vector<Body>> by_query(bodies_.size());
   for (std::size_t rule = 0; rule < rules_.size(); ++rule) {
-    if (rules_.kind(rule) != RuleKind::kCyclic || !(confidence[rule] > 0)) continue;
+    if (rules_.kind(rule) != RuleKind::kCyclic) continue;
     const auto body = rules_.body_of(rule);
-    const float weight = weight_of(confidence[rule]);
-    std::vector<RelationId> turned;
-    for (std::size_t i = body.size(); i-- > 0;) turned.push_back(index_.inverse(body[i]));
     const RelationId head = rules_.head[rule];
-    by_query[static_cast<std::size_t>(head)].emplace_back(std::vector<RelationId>(body.begin(), body.end()), weight);
-    by_query[static_cast<std::size_t>(index_.inverse(head))].emplace_back(std::move(turned), weight);
+    if (along[rule] > 0) {
+      by_query[static_cast<std::size_t>(head)].emplace_back(std::vector<RelationId>(body.begin(), body.end()),
+                                                            weight_of(along[rule]));
+    }
+    if (against[rule] > 0) {
+      std::vector<RelationId> turned;
+      for (std::size_t i = body.size(); i-- > 0;) turned.push_back(index_.inverse(body[i]));
+      by_query[static_cast<std::size_t>(index_.inverse(head))].emplace_back(std::move(turned), weight_of(against[rule]));
+    }
   }
   for (std::size_t q = 0; q < by_query.size(); ++q) {
     auto& all = by_query[q];
@@ -68,7 +73,7 @@ void RuleTables::sort_cyclic(Span<const double> confidence) {
   }
 }
 
-void RuleTables::sort_constant(Span<const double> confidence) {
+void RuleTables::sort_constant(Span<const double> along, Span<const double> against) {
   // (head, relation of the body) of a rule, then what it looks for.
   struct Row {
     RelationId head, relation;
@@ -83,26 +88,32 @@ void RuleTables::sort_constant(Span<const double> confidence) {
   std::vector<TurnedRow> turned;
   for (std::size_t rule = 0; rule < rules_.size(); ++rule) {
     const RuleKind kind = rules_.kind(rule);
-    if (kind == RuleKind::kCyclic || !(confidence[rule] > 0)) continue;
+    if (kind == RuleKind::kCyclic) continue;
     const RelationId head = rules_.head[rule];
     const EntityId c = rules_.head_constant[rule], d = rules_.body_constant[rule];
-    const float weight = weight_of(confidence[rule]);
-    if (kind == RuleKind::kZero) {
-      zeros_[static_cast<std::size_t>(head)].push_back({c, weight});
-      continue;
-    }
     const auto body = rules_.body_of(rule);
     // What is said of X and itself answers both ways round.
-    for (const RelationId h : {head, index_.inverse(head)}) {
-      if (h != head && c != kSelf) break;
-      if (body.size() > 1) {
-        longs_[static_cast<std::size_t>(h)].push_back({static_cast<std::int64_t>(rule), weight});
-      } else {
-        (kind == RuleKind::kConstant ? constant : open).push_back({h, body[0], d, c, weight});
+    if (along[rule] > 0) {
+      const float weight = weight_of(along[rule]);
+      for (const RelationId h : {head, index_.inverse(head)}) {
+        if (h != head && (c != kSelf || kind == RuleKind::kZero)) break;
+        if (kind == RuleKind::kZero) {
+          zeros_[static_cast<std::size_t>(h)].push_back({c, weight});
+        } else if (body.size() > 1) {
+          longs_[static_cast<std::size_t>(h)].push_back({static_cast<std::int64_t>(rule), weight});
+        } else {
+          (kind == RuleKind::kConstant ? constant : open).push_back({h, body[0], d, c, weight});
+        }
       }
     }
-    if (body.size() == 1 && c != kSelf) {
-      turned.push_back({std::int64_t{head} * index_.num_entities() + c, {body[0], d, weight}});
+    if (against[rule] > 0 && c != kSelf && kind != RuleKind::kZero) {
+      const float weight = weight_of(against[rule]);
+      if (body.size() > 1) {
+        turned_longs_[static_cast<std::size_t>(index_.inverse(head))].push_back(
+            {static_cast<std::int64_t>(rule), weight});
+      } else {
+        turned.push_back({std::int64_t{head} * index_.num_entities() + c, {body[0], d, weight}});
+      }
     }
   }
 

@@ -13,8 +13,10 @@ namespace kgwalk {
 /// entity by what is asked for. A rule's weight is -log(1 - confidence), so that weights of a noisy-or add up.
 class RuleTables {
  public:
-  /// @param confidence  in [0, 1]; rules of confidence 0 are left out, 1 counts as 1 - 1e-7
-  RuleTables(const RelationIndex& index, const RuleSet& rules, Span<const double> confidence, bool object_identity);
+  /// @param along, against  confidence of each rule in [0, 1] where it answers (x, head, ?), and where it answers
+  ///     (y, inverse of head, ?); rules of confidence 0 are left out, 1 counts as 1 - 1e-7
+  RuleTables(const RelationIndex& index, const RuleSet& rules, Span<const double> along, Span<const double> against,
+             bool object_identity);
 
   struct Bodies {
     BodyTree tree;
@@ -60,8 +62,8 @@ class RuleTables {
     float weight;
   };
 
-  void sort_cyclic(Span<const double> confidence);
-  void sort_constant(Span<const double> confidence);
+  void sort_cyclic(Span<const double> along, Span<const double> against);
+  void sort_constant(Span<const double> along, Span<const double> against);
 
   const RelationIndex& index_;
   const RuleSet& rules_;
@@ -72,7 +74,7 @@ class RuleTables {
   std::vector<std::vector<Group>> open_groups_;      // by head: bodies with a free end
   std::vector<Open> open_;
   std::vector<std::vector<Open>> zeros_;             // by head
-  std::vector<std::vector<Long>> longs_;             // by head
+  std::vector<std::vector<Long>> longs_, turned_longs_;  // by query relation: read along, against
   std::vector<std::int64_t> turned_keys_;            // (head, constant) as one number, rising
   std::vector<std::int64_t> turned_offsets_;
   std::vector<Turned> turned_;

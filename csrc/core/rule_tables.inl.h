@@ -90,9 +90,9 @@ void RuleTables::those_who(EntityId source, RelationId relation, const Add& add)
       }
     }
   }
-  for (const Long& rule : longs_[static_cast<std::size_t>(head)]) {
+  for (const Long& rule : turned_longs_[static_cast<std::size_t>(relation)]) {
     const auto r = static_cast<std::size_t>(rule.rule);
-    if (rules_.head_constant[r] != source || rules_.head[r] != head) continue;
+    if (rules_.head_constant[r] != source) continue;
     for (const EntityId x : bearers_[static_cast<std::size_t>(rules_.body_of(r)[0])]) {
       if (!ground_rule(index_, rules_, r, x, source, object_identity_, 1).empty()) add(x, rule.weight);
     }
