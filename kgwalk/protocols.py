@@ -100,6 +100,37 @@ class Agent(Protocol):
         ...
 
 
+class Evidence(NamedTuple):
+    """A rule that speaks for an answer.
+
+    Attributes:
+        rule: its place in the agent's ``rules``.
+        confidence: that the agent gives it, in [0, 1].
+        groundings: some of the walks that make its body true, each entities (hops + 1) and relations (hops). The walk
+            of a cyclic rule joins source and answer. That of a rule with constants begins at whichever of the two the
+            rule is about, and need not lead to the other; that of a zero rule has no hop.
+    """
+
+    rule: int
+    confidence: float
+    groundings: list[tuple[list[int], list[int]]]
+
+
+@runtime_checkable
+class Reasoner(Agent, Protocol):
+    """An agent whose answers have rules behind them instead of paths."""
+
+    rules: Any
+    """``kgwalk.rules.RuleSet``."""
+
+    def evidence(self, query: tuple[int, int], entity: int, graph: Any, groundings: int) -> list[Evidence]:
+        """The rules that give ``entity`` in answer to (source, relation), most confident first.
+
+        Each comes with ``groundings`` of its walks at most.
+        """
+        ...
+
+
 @runtime_checkable
 class Scorer(Protocol):
     """How plausible a fact is: reward shaping, teacher, pruner, baseline, re-ranker."""
