@@ -82,8 +82,8 @@ _RULEGUIDER_TABLE_1: dict[str, tuple[_Row, ...]] = {
 }
 
 # AnyBURL-23-1 and PyClause as we ran them ourselves on the kind of machine that ours ran on, with the filter, ties and
-# misses of kgwalk's protocol; NELL-995 on the 2,818 test facts whose entities are in the graph (``test_seen``). Learning
-# time, then MRR, Hits@1, @3, @5, @10 of tail queries and the MRR of both directions.
+# misses of kgwalk's protocol; NELL-995 on the 2,818 test facts whose entities are in the graph (``test_seen``).
+# Learning time; MRR, Hits@1, @3, @5, @10 of tail queries; MRR of both directions.
 _ANYBURL_HERE = "AnyBURL-23-1 + PyClause, run here"
 _ANYBURL_RUNS: dict[str, tuple[int, tuple[float, ...], float]] = {
     "wn18rr": (50, (0.510, 0.475, 0.525, 0.548, 0.579), 0.480),

@@ -11,7 +11,7 @@ import numpy as np
 
 from kgwalk._core import RuleSet
 from kgwalk.data.dataset import Dataset
-from kgwalk.protocols import Agent, Evidence, Ids, Ranked, Reasoner
+from kgwalk.protocols import Agent, Evidence, Ids, Reasoner
 from kgwalk.rules.words import rule_text, rule_words
 from kgwalk.search.merge import merge_waits
 from kgwalk.search.paths import Paths
@@ -148,7 +148,7 @@ class Explanation:
     answers: tuple[Answer, ...]
 
     def __str__(self) -> str:
-        """Several lines: the question, then answers and, indented, paths with probabilities or rules with confidence."""
+        """The question, then answers and, indented, paths with probabilities or rules with confidence and walks."""
         lines = [f"{self.label}, {self.relation}: ?"]
         if not self.answers:
             lines.append("  no answer was reached")

@@ -66,8 +66,8 @@ def predict(
         queries: Two columns, source and relation (``^name`` asks for the inverse), with or without a header line of
             these names: ``.tsv``, ``.txt``, ``.csv`` (also with ``.gz``) or ``.parquet``.
         output: ``.tsv`` or ``.parquet``: one row an answer (source, relation, rank, answer, label, score, known, path,
-            path_probability, rule, rule_confidence; what an agent has none of is empty, and the path of a rule is a
-            walk that makes it true); ``.jsonl``: one object a query, as `Explanation.to_json`. Written whole or not at all.
+            path_probability, rule, rule_confidence); ``.jsonl``: one object a query, as `Explanation.to_json`. Empty
+            is what an agent has not; beside a rule, the path is one that makes it true. Written whole or not at all.
         answers: How many answers a query gets at most.
         skip_unknown: Leave out, and count, queries with an unknown entity or relation instead of refusing the file.
         batch_size: Queries answered at once; changes no result.
