@@ -9,8 +9,9 @@ from kgwalk.data import Dataset
 from .files import load_tensors
 from .reinforce import Reinforce
 from .rules import RuleAgent
+from .walker import WalkerAgent
 
-Registered = Reinforce | RuleAgent
+Registered = WalkerAgent | RuleAgent
 
 _AGENTS: dict[str, type[Registered]] = {Reinforce.name: Reinforce, RuleAgent.name: RuleAgent}
 
