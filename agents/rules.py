@@ -55,7 +55,7 @@ class RulesConfig:
         seconds: no round of mining begins after so many; None for no limit.
         aggregation: how the confidences of the rules that give one answer make its score. ``"max-plus"`` compares the
             best rule, then the second best and so on; ``"noisy-or"`` takes them for independent.
-        top_k: how many of an answer's best rules count; 0 for all.
+        top_k: how many of an answer's best rules count; 0 for all (noisy-or only).
         smoothing: a rule's confidence is ``support / (predictions + smoothing)``.
         growth: factor on the smoothing of a cyclic rule for each atom after its first.
         existential_weight: factor on the confidence of existential rules.
@@ -90,6 +90,8 @@ class RulesConfig:
             raise ValueError(f"aggregation must be noisy-or or max-plus, got {self.aggregation!r}")
         if type(self.top_k) is not int or self.top_k < 0:
             raise ValueError(f"top_k must be a whole number of 0 or more, got {self.top_k!r}")
+        if self.aggregation == "max-plus" and self.top_k == 0:
+            raise ValueError("top_k must be at least 1 with max-plus; 0, for all, goes with noisy-or")
         for key in ("smoothing", "growth"):
             if not 0 <= getattr(self, key) < math.inf:
                 raise ValueError(f"{key} must be a finite number of 0 or more, got {getattr(self, key)}")

@@ -103,22 +103,23 @@ def quality(dataset: Dataset, config: RulesConfig, seed: int, options: argparse.
 def cost(dataset: Dataset, config: RulesConfig, options: argparse.Namespace) -> None:
     """What mining costs by the length of cyclic rules, by the share of its rounds, and by threads."""
     seed = options.seeds[0]
-    runs: list[tuple[str, str, RulesConfig, int]] = [
-        ("length", str(length), dataclasses.replace(config, max_length=length), options.threads)
-        for length in options.lengths
-    ]
-    longest = dataclasses.replace(config, max_length=max(options.lengths))
-    total = mine(dataset.graph, longest.mining(seed), rounds=1).total_rounds
-    for percent in (10, 25, 50, 100):
-        rounds = max(1, round(total * percent / 100))
-        runs.append(("rounds", f"{percent} %", dataclasses.replace(longest, rounds=rounds), options.threads))
-    runs += [("threads", str(threads), longest, threads) for threads in range(1, (os.cpu_count() or 1) + 1)]
     metrics: dict[str, dict[str, Any]] = {"length": {}, "rounds": {}, "threads": {}}
+
+    def measure(against: str, at: str, **changes: Any) -> int:
+        mined, seconds = _mine(dataset, dataclasses.replace(config, **changes), seed)
+        metrics[against][at] = {"seconds": seconds, "rules": len(mined.rules), **_found(mined)}
+        return mined.rounds
+
+    longest = max(options.lengths)
+    done = max(measure("length", str(length), max_length=length) for length in options.lengths)
+    # From here on by rounds, not by seconds: all do a given share of the same work.
+    for percent in (10, 25, 50, 100):
+        rounds = max(1, round(done * percent / 100))
+        measure("rounds", f"{percent} %", max_length=longest, rounds=rounds, seconds=None)
     try:
-        for against, value, settings, threads in runs:
+        for threads in range(1, (os.cpu_count() or 1) + 1):
             _core.set_num_threads(threads)
-            mined, seconds = _mine(dataset, settings, seed)
-            metrics[against][value] = {"seconds": seconds, "rules": len(mined.rules), **_found(mined)}
+            measure("threads", str(threads), max_length=longest, rounds=done, seconds=None)
     finally:
         _core.set_num_threads(options.threads)
     columns = list(next(iter(metrics["length"].values())))
@@ -147,7 +148,7 @@ def _found(mined: Mined) -> dict[str, float]:
     """How far mining came, and how uncertain the confidences are that it gave."""
     return {
         "rounds_done": mined.rounds,
-        "rounds_total": mined.total_rounds,
+        "exact": float(mined.exact),
         "mean_error": float(np.mean(mined.errors)) if len(mined.errors) else 0.0,
     }
 

@@ -106,9 +106,10 @@ class Evidence(NamedTuple):
     Attributes:
         rule: its place in the agent's ``rules``.
         confidence: that the agent gives it, in [0, 1].
-        groundings: some of the walks that make its body true, each entities (hops + 1) and relations (hops). The walk
-            of a cyclic rule joins source and answer. That of a rule with constants begins at whichever of the two the
-            rule is about, and need not lead to the other; that of a zero rule has no hop.
+        groundings: some of the walks that make its body true, each entities (hops + 1) and relations (hops). They
+            begin at the rule's X: the source, or the answer if the rule's head is the inverse of the query's relation.
+            Those of a cyclic rule lead to the other of the two. Those of a rule with constants need not: of
+            ``h(X, c) <- b(X, d)`` it is the edge from X to d. A zero rule has none, or one without a hop.
     """
 
     rule: int

@@ -75,10 +75,11 @@ def mine(
     mined = _mine(data, config, rounds, seconds)
     write_rules(file, mined.rules, data)
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in count_kinds(mined.rules).items() if count)
+    rounds_done = f"{mined.rounds:,} rounds" if mined.exact else f"{mined.rounds:,} of {mined.total_rounds:,} rounds"
     exact = "all counts exact" if mined.exact else f"the same again: --rounds {mined.rounds}"
     out.print(f"{len(mined.rules):,} rules" + (f": {kinds}" if kinds else ""), soft_wrap=True)
     out.print(
-        f"{mined.rounds:,} of {mined.total_rounds:,} rounds in {mined.seconds:.1f} s; {exact}; written to {file}",
+        f"{rounds_done} in {mined.seconds:.1f} s; {exact}; written to {file}",
         markup=False,
         soft_wrap=True,
     )

@@ -64,9 +64,9 @@ class Mined:
         rules: by head, then by falling confidence.
         errors: (rules,) float64, standard error of each raw confidence; 0 where it is exact.
         rounds: how many were done; ``mine(..., rounds=rounds)`` finds the same rules again.
-        total_rounds: after so many nothing is estimated any more.
+        total_rounds: after so many, at the latest, nothing is estimated any more.
         seconds: of wall-clock time, preparation included.
-        stopped: what ended it: nothing was left to do, the budget of rounds or of seconds, or Ctrl-C.
+        stopped: what ended it: nothing was left to do (``"done"``), the budget of rounds or of seconds, or Ctrl-C.
     """
 
     rules: RuleSet
@@ -79,7 +79,7 @@ class Mined:
     @property
     def exact(self) -> bool:
         """Whether every rule of the configuration was found, with its exact counts."""
-        return self.rounds >= self.total_rounds
+        return self.stopped == "done"
 
 
 def mine(
@@ -114,18 +114,18 @@ def mine(
     began = time.perf_counter()
     miner = _core.RuleMiner(graph, **asdict(config or MiningConfig()))
     stopped: Stopped = "done"
-    more = True
     try:
-        while more:
-            # Python hears of Ctrl-C when the round's C++ returns, so a round is whole or was not begun.
-            more = miner.step()
+        # Python hears of Ctrl-C when the round's C++ returns, so a round is whole or was not begun.
+        while miner.step():
             spent = time.perf_counter() - began
             if progress is not None:
                 progress(miner.rounds, miner.total_rounds, spent)
             if rounds is not None and miner.rounds >= rounds:
-                stopped, more = "rounds", False
-            elif seconds is not None and spent >= seconds:
-                stopped, more = "seconds", False
+                stopped = "rounds"
+                break
+            if seconds is not None and spent >= seconds:
+                stopped = "seconds"
+                break
     except KeyboardInterrupt:
         if miner.rounds == 0:
             raise

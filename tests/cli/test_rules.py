@@ -5,7 +5,6 @@ from __future__ import annotations
 import gzip
 import json
 from pathlib import Path
-from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -88,9 +87,6 @@ def test_mine_takes_its_thresholds(dataset: Dataset) -> None:
 
 def test_ctrl_c_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch, dataset: Dataset) -> None:
     class Interrupted(_core.RuleMiner):
-        def __init__(self, *arguments: Any, **settings: Any) -> None:
-            super().__init__(*arguments, **settings, facts_per_round=300)
-
         def step(self) -> bool:
             super().step()
             raise KeyboardInterrupt

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import functools
 import signal
 
 import pytest
 
-from kgwalk import _core
 from kgwalk.data import Dataset, family
 from kgwalk.rules import Mined, MiningConfig, mine
 from tests.rules.oracle import Rule
@@ -21,13 +19,6 @@ def dataset() -> Dataset:
     return family()
 
 
-@pytest.fixture(autouse=True)
-def small_rounds(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Family in one round would leave nothing to interrupt."""
-    small = functools.partial(_core.RuleMiner, facts_per_round=300, sources_per_round=30)
-    monkeypatch.setattr(_core, "RuleMiner", small)
-
-
 def found(mined: Mined) -> list[tuple[Rule, tuple[int, int]]]:
     return list(counts_of(mined.rules).items())
 
@@ -36,7 +27,7 @@ def test_without_a_budget_everything_is_exact(dataset: Dataset) -> None:
     mined = mine(dataset.graph, CONFIG)
     assert mined.exact
     assert mined.stopped == "done"
-    assert mined.rounds == mined.total_rounds > 2
+    assert 2 < mined.rounds <= mined.total_rounds
     assert mined.seconds > 0
     assert len(mined.errors) == len(mined.rules) > 100
     assert not mined.errors.any()
@@ -51,7 +42,7 @@ def test_fewer_rounds_find_less(dataset: Dataset) -> None:
 
 def test_more_rounds_than_there_are_end_when_all_is_exact(dataset: Dataset) -> None:
     mined = mine(dataset.graph, CONFIG, rounds=10_000)
-    assert (mined.stopped, mined.rounds) == ("done", mined.total_rounds)
+    assert mined.stopped == "done"
 
 
 def test_a_budget_of_seconds_is_had_again_by_its_rounds(dataset: Dataset) -> None:
@@ -73,7 +64,7 @@ def test_ctrl_c_keeps_what_was_found(dataset: Dataset) -> None:
 def test_progress_tells_every_round(dataset: Dataset) -> None:
     told: list[tuple[int, int, float]] = []
     mined = mine(dataset.graph, CONFIG, progress=lambda *now: told.append(now))
-    assert {rounds for rounds, _, _ in told} >= set(range(1, mined.total_rounds + 1))
+    assert [rounds for rounds, _, _ in told] == list(range(1, mined.rounds + 1))
     assert {total for _, total, _ in told} == {mined.total_rounds}
     seconds = [spent for _, _, spent in told]
     assert seconds == sorted(seconds)
