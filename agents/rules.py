@@ -203,7 +203,7 @@ class RuleAgent:
 
     def evidence(self, query: tuple[int, int], entity: int, graph: Graph, groundings: int) -> list[Evidence]:
         """See ``kgwalk.protocols.Reasoner``."""
-        found = self._on(graph).evidence(query, entity, groundings)
+        found = self._on(graph).evidence(*query, entity, groundings)
         told = [Evidence(rule, float(self.confidence[rule]), grounds) for rule, grounds in found]
         return sorted(told, key=lambda one: (-one.confidence, one.rule))
 

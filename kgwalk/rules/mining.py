@@ -132,10 +132,10 @@ def mine(
         stopped = "interrupted"
     if miner.rounds >= miner.total_rounds:
         stopped = "done"
-    found = miner.rules()
+    rules, errors = miner.result()
     return Mined(
-        rules=found,
-        errors=miner.errors(),
+        rules=rules,
+        errors=errors,
         rounds=miner.rounds,
         total_rounds=miner.total_rounds,
         seconds=time.perf_counter() - began,
