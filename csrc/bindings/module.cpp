@@ -11,6 +11,7 @@ void register_ragged(pybind11::module_& m);
 void register_walk(pybind11::module_& m);
 void register_beam(pybind11::module_& m);
 void register_rules(pybind11::module_& m);
+void register_rule_mining(pybind11::module_& m);
 }  // namespace kgwalk
 
 PYBIND11_MODULE(_core, m) {
@@ -25,4 +26,5 @@ PYBIND11_MODULE(_core, m) {
   kgwalk::register_walk(m);
   kgwalk::register_beam(m);
   kgwalk::register_rules(m);
+  kgwalk::register_rule_mining(m);
 }

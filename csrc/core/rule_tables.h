@@ -1,0 +1,84 @@
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "core/body_tree.h"
+#include "core/relation_index.h"
+#include "core/rule_set.h"
+
+namespace kgwalk {
+
+/// The rules of a set, sorted for answering: cyclic ones as a prefix tree for each query relation, rules about one
+/// entity by what is asked for. A rule's weight is -log(1 - confidence), so that weights of a noisy-or add up.
+class RuleTables {
+ public:
+  /// @param confidence  in [0, 1]; rules of confidence 0 are left out, 1 counts as 1 - 1e-7
+  RuleTables(const RelationIndex& index, const RuleSet& rules, Span<const double> confidence, bool object_identity);
+
+  struct Bodies {
+    BodyTree tree;
+    std::vector<std::int64_t> offsets{0};  // by body of the tree
+    std::vector<float> all_weights;
+    Span<const float> weights(std::int32_t body) const {
+      const auto b = static_cast<std::size_t>(body);
+      return {all_weights.data() + offsets[b], static_cast<std::size_t>(offsets[b + 1] - offsets[b])};
+    }
+  };
+  /// Of the cyclic rules that answer (x, relation, ?), walked from x.
+  const Bodies& bodies(RelationId relation) const { return bodies_[static_cast<std::size_t>(relation)]; }
+
+  /// Calls add(c, weight) for every rule relation(X, c) <- body whose body is true of `source`.
+  template <class Add>
+  void about(EntityId source, RelationId relation, const Add& add) const;
+  /// Calls add(x, weight) for every rule inverse(relation)(X, source) <- body and every x of which its body is true.
+  template <class Add>
+  void those_who(EntityId source, RelationId relation, const Add& add) const;
+
+ private:
+  /// h(X, c) <- b(X, d): for one h and one b sorted by d.
+  struct Constant {
+    EntityId end, answer;
+    float weight;
+  };
+  /// h(X, c) <- b(X, d) or b(X, A), for one h and one c.
+  struct Turned {
+    RelationId relation;
+    EntityId end;
+    float weight;
+  };
+  struct Group {  // of one relation: rows [begin, end)
+    RelationId relation;
+    std::int64_t begin, end;
+  };
+  struct Open {  // h(X, c) <- b(X, A)
+    EntityId answer;
+    float weight;
+  };
+  struct Long {  // rules of two atoms and more: grounded one by one
+    std::int64_t rule;
+    float weight;
+  };
+
+  void sort_cyclic(Span<const double> confidence);
+  void sort_constant(Span<const double> confidence);
+
+  const RelationIndex& index_;
+  const RuleSet& rules_;
+  bool object_identity_;
+  std::vector<Bodies> bodies_;                       // by query relation
+  std::vector<std::vector<Group>> groups_;           // by head: bodies with a constant
+  std::vector<Constant> constants_;
+  std::vector<std::vector<Group>> open_groups_;      // by head: bodies with a free end
+  std::vector<Open> open_;
+  std::vector<std::vector<Open>> zeros_;             // by head
+  std::vector<std::vector<Long>> longs_;             // by head
+  std::vector<std::int64_t> turned_keys_;            // (head, constant) as one number, rising
+  std::vector<std::int64_t> turned_offsets_;
+  std::vector<Turned> turned_;
+  std::vector<std::vector<EntityId>> bearers_;       // by relation: who has it
+};
+
+}  // namespace kgwalk
+
+#include "core/rule_tables.inl.h"
