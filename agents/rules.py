@@ -16,11 +16,10 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
-from kgwalk._core import RulePredictor, RuleSet
 from kgwalk.data import Dataset, Directions
 from kgwalk.graph import Graph
 from kgwalk.protocols import Evidence, Ids, Ranked
-from kgwalk.rules import Kind, MiningConfig, applied_confidence, mine
+from kgwalk.rules import Kind, MiningConfig, RulePredictor, RuleSet, applied_confidence, mine
 
 from .files import load_tensors, save_tensors
 

@@ -1,6 +1,6 @@
 """Horn rules: mined, as AnyBURL's text, in words, and as what guides a walker: a reward and a trie."""
 
-from kgwalk._core import RuleSet
+from kgwalk._core import RuleMiner, RulePredictor, RuleSet
 from kgwalk.rules.confidence import SMOOTHING, applied_confidence
 from kgwalk.rules.kinds import KINDS, Kind, count_kinds, rule_kinds
 from kgwalk.rules.mining import Mined, MiningConfig, mine
@@ -17,6 +17,8 @@ __all__ = [
     "Kind",
     "Mined",
     "MiningConfig",
+    "RuleMiner",
+    "RulePredictor",
     "RuleReward",
     "RuleSet",
     "RuleTrie",

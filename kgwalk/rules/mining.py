@@ -64,7 +64,7 @@ class Mined:
         rules: by head, then by falling confidence.
         errors: (rules,) float64, standard error of each raw confidence; 0 where it is exact.
         rounds: how many were done; ``mine(..., rounds=rounds)`` finds the same rules again.
-        total_rounds: after so many, at the latest, nothing is estimated any more.
+        total_rounds: after so many nothing is estimated any more. If that is so earlier, ``rounds`` jumps to it.
         seconds: of wall-clock time, preparation included.
         stopped: what ended it: nothing was left to do (``"done"``), the budget of rounds or of seconds, or Ctrl-C.
     """
@@ -116,16 +116,16 @@ def mine(
     stopped: Stopped = "done"
     try:
         # Python hears of Ctrl-C when the round's C++ returns, so a round is whole or was not begun.
-        while miner.step():
+        more = True
+        while more:
+            more = miner.step()
             spent = time.perf_counter() - began
             if progress is not None:
                 progress(miner.rounds, miner.total_rounds, spent)
             if rounds is not None and miner.rounds >= rounds:
-                stopped = "rounds"
-                break
-            if seconds is not None and spent >= seconds:
-                stopped = "seconds"
-                break
+                stopped, more = "rounds", False
+            elif seconds is not None and spent >= seconds:
+                stopped, more = "seconds", False
     except KeyboardInterrupt:
         if miner.rounds == 0:
             raise

@@ -25,7 +25,7 @@ def in_empty_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def invoke(*arguments: str | Path) -> Result:
-    return CliRunner(env={"COLUMNS": "160"}).invoke(app, [str(argument) for argument in arguments])
+    return CliRunner(env={"COLUMNS": "200"}).invoke(app, [str(argument) for argument in arguments])
 
 
 def kgwalk(*arguments: str | Path) -> Result:
@@ -103,7 +103,7 @@ def test_show_lists_the_best_rules_of_a_relation_in_words(mined: Path) -> None:
     header, *rows = done.stdout.splitlines()
     assert header.split() == ["confidence", "support", "predictions", "rule"]
     assert len(rows) == 3
-    assert all(" X uncle Y if X " in row for row in rows)
+    assert all(" X uncle Y if " in row for row in rows)
     confidence, support, predictions = ([float(row.split()[i].replace(",", "")) for row in rows] for i in range(3))
     assert confidence == sorted(confidence, reverse=True)
     assert confidence[0] == pytest.approx(support[0] / (predictions[0] + 5), abs=1e-3)
