@@ -8,9 +8,12 @@ from kgwalk.data import Dataset
 
 from .files import load_tensors
 from .reinforce import Reinforce
+from .rules import RuleAgent
 from .walker import WalkerAgent
 
-_AGENTS: dict[str, type[WalkerAgent]] = {cls.name: cls for cls in (Reinforce,)}
+Registered = WalkerAgent | RuleAgent
+
+_AGENTS: dict[str, type[Registered]] = {Reinforce.name: Reinforce, RuleAgent.name: RuleAgent}
 
 
 def names() -> list[str]:
@@ -18,7 +21,7 @@ def names() -> list[str]:
     return sorted(_AGENTS)
 
 
-def get(name: str) -> type[WalkerAgent]:
+def get(name: str) -> type[Registered]:
     """The agent class of that name.
 
     Raises:
@@ -30,7 +33,7 @@ def get(name: str) -> type[WalkerAgent]:
         raise KeyError(f"no agent {name!r}; there are {', '.join(names())}") from None
 
 
-def load(folder: Path, dataset: Dataset) -> WalkerAgent:
+def load(folder: Path, dataset: Dataset) -> Registered:
     """The trained agent in ``folder``.
 
     Raises:

@@ -337,6 +337,62 @@ class RuleSet:
     def select(self, indices: NDArray[np.int64]) -> RuleSet:
         """These rules in this order; IndexError outside [0, n)."""
 
+class RuleMiner:
+    """Mines the rules of a graph in rounds; the last makes all counts exact. Any thread count, the same rules."""
+
+    def __init__(
+        self,
+        graph: Graph | Expand,
+        *,
+        max_length: int = 3,
+        object_identity: bool = False,
+        cyclic: bool = True,
+        constants: bool = True,
+        existential: bool = True,
+        zero: bool = True,
+        min_support: int = 2,
+        min_confidence: float = 0.001,
+        slices: int = 64,
+        seed: int = 0,
+    ) -> None:
+        """ValueError on a setting that makes no sense."""
+    def step(self) -> bool:
+        """One round; False if none is left after it. Threaded."""
+    @property
+    def rounds(self) -> int:
+        """Done so far; jumps to total_rounds when all is exact."""
+    @property
+    def total_rounds(self) -> int: ...
+    @property
+    def num_candidates(self) -> int:
+        """Rules looked at by now."""
+    def result(self) -> tuple[RuleSet, NDArray[np.float64]]:
+        """Rules by head and falling confidence, and the standard error of each confidence, 0 where exact."""
+
+class RulePredictor:
+    """Answers queries with rules."""
+
+    def __init__(
+        self,
+        graph: Graph | Expand,
+        rules: RuleSet,
+        confidence: NDArray[np.float64],
+        *,
+        object_identity: bool = False,
+        aggregation: str = "noisy-or",
+        top_k: int = 10,
+    ) -> None:
+        """ValueError on confidences outside [0, 1] or settings that make no sense, IndexError on foreign rules."""
+    def answer(self, queries: Ids, limit: int = 0, skip_known: bool = True) -> tuple[Offsets, Ids, NDArray[np.float64]]:
+        """Ragged answers and scores of (n, 3) queries, best first; limit 0 for all. Threaded.
+
+        Without those that the graph holds, if skip_known.
+        """
+    def evidence(
+        self, source: int, relation: int, answer: int, max_groundings: int = 1
+    ) -> list[tuple[int, list[tuple[list[int], list[int]]]]]:
+        """Rules that give an answer, most confident first, each with groundings: entities from X on, relations."""
+
 def read_rules(
     data: bytes, path: str, entities: Names, relations: Names, skip_bad: bool = False
 ) -> tuple[RuleSet, int, list[str]]:

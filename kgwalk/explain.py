@@ -1,18 +1,23 @@
-"""Explanations: the ranked answers of a query with the paths that lead to them, in words and as JSON."""
+"""Explanations: the ranked answers of a query with what leads to them, paths or rules, in words and as JSON."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-from kgwalk._core import Graph
+from kgwalk._core import RuleSet
 from kgwalk.data.dataset import Dataset
-from kgwalk.protocols import Agent, Ids, Ranked
+from kgwalk.protocols import Agent, Evidence, Ids, Reasoner
+from kgwalk.rules.words import rule_text, rule_words
 from kgwalk.search.merge import merge_waits
 from kgwalk.search.paths import Paths
+
+#: Walks that are shown for a rule; there may be thousands.
+GROUNDINGS = 2
 
 
 @dataclass(frozen=True)
@@ -61,11 +66,34 @@ class PathInWords:
         return {
             "text": str(self),
             "probability": math.exp(self.log_prob),
-            "hops": [
-                {"relation": hop.relation, "inverse": hop.inverse, "entity": hop.entity, "label": hop.label}
-                for hop in self.hops
-            ],
+            "hops": [asdict(hop) for hop in self.hops],
         }
+
+
+@dataclass(frozen=True)
+class RuleInWords:
+    """A rule that gave an answer.
+
+    Attributes:
+        words: The rule in words.
+        text: The same as AnyBURL writes it.
+        confidence: What the agent takes its conclusion to be worth, in [0, 1].
+        support: How often it was right when it was mined; 0 if that is not known.
+        predictions: How often it said something then.
+        groundings: Some of the walks that make its body true.
+    """
+
+    words: str
+    text: str
+    confidence: float
+    support: int
+    predictions: int
+    groundings: tuple[PathInWords, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        grounds = [{"text": str(path), "hops": [asdict(hop) for hop in path.hops]} for path in self.groundings]
+        return {**asdict(self), "groundings": grounds}
 
 
 @dataclass(frozen=True)
@@ -79,6 +107,7 @@ class Answer:
         score: The agent's score; for walkers the log of the probability to arrive there.
         known: Whether the walked graph holds the answer already, so that it is no prediction.
         paths: The most probable paths to it, best first; empty for agents that walk none.
+        rules: The most confident rules that give it, best first; empty for agents that have none.
     """
 
     rank: int
@@ -87,6 +116,7 @@ class Answer:
     score: float
     known: bool
     paths: tuple[PathInWords, ...]
+    rules: tuple[RuleInWords, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -97,6 +127,7 @@ class Answer:
             "score": self.score if math.isfinite(self.score) else None,
             "known": self.known,
             "paths": [path.to_json() for path in self.paths],
+            "rules": [rule.to_json() for rule in self.rules],
         }
 
 
@@ -117,7 +148,7 @@ class Explanation:
     answers: tuple[Answer, ...]
 
     def __str__(self) -> str:
-        """Several lines: the question, then answers and, indented, their paths with probabilities."""
+        """The question, then answers and, indented, paths with probabilities or rules with confidence and walks."""
         lines = [f"{self.label}, {self.relation}: ?"]
         if not self.answers:
             lines.append("  no answer was reached")
@@ -125,6 +156,9 @@ class Explanation:
             known = "  (a fact of the graph)" if answer.known else ""
             lines.append(f"  {answer.rank}. {answer.label}  score {answer.score:.3f}{known}")
             lines += [f"       {math.exp(path.log_prob):.3f}  {path}" for path in answer.paths]
+            for rule in answer.rules:
+                lines.append(f"       {rule.confidence:.3f}  {rule.words}")
+                lines += [f"                {path}" for path in rule.groundings if path.hops]
         return "\n".join(lines)
 
     def to_json(self) -> dict[str, Any]:
@@ -153,7 +187,7 @@ def explain(
         source: Name, label or id of an entity.
         relation: Name or id of a relation; ``^name`` asks for the inverse of ``name``.
         answers: How many answers to give at most.
-        paths: How many paths to give for each.
+        paths: How many paths, or rules, to give for each.
         split: Whose graph to walk, as in `Dataset.graph_for`.
 
     Raises:
@@ -174,7 +208,7 @@ def explain_all(
         dataset: Its names and its graph.
         queries: (n, 2) int32: source, relation.
         answers: How many answers to give at most.
-        paths: How many paths to give for each.
+        paths: How many paths, or rules, to give for each.
         split: Whose graph to walk.
 
     Returns:
@@ -184,12 +218,32 @@ def explain_all(
     untold = np.column_stack([queries, np.full(len(queries), -1, dtype=np.int32)])
     ranked = agent.answer(np.ascontiguousarray(untold, dtype=np.int32), graph)
     routes = _Routes(ranked.paths, dataset)
+
+    def answers_of(row: int, source: int, relation: int) -> Iterator[Answer]:
+        begin = int(ranked.offsets[row])
+        listed = slice(begin, min(int(ranked.offsets[row + 1]), begin + answers))
+        entities, scores = ranked.entities[listed].tolist(), ranked.scores[listed].tolist()
+        for place, (entity, score) in enumerate(zip(entities, scores, strict=True), start=1):
+            rules: tuple[RuleInWords, ...] = ()
+            if paths and isinstance(agent, Reasoner):
+                behind = agent.evidence((source, relation), entity, graph, GROUNDINGS)
+                rules = tuple(_rule(agent.rules, one, dataset) for one in behind[:paths])
+            yield Answer(
+                rank=place,
+                entity=dataset.entities[entity],
+                label=dataset.label(entity),
+                score=score,
+                known=graph.find(source, relation, entity) >= 0,
+                paths=routes.to(row, entity, paths),
+                rules=rules,
+            )
+
     return [
         Explanation(
             source=dataset.entities[source],
             label=dataset.label(source),
             relation=dataset.relation_name(relation),
-            answers=_answers(ranked, row, (source, relation), graph, dataset, routes, answers, paths),
+            answers=tuple(answers_of(row, source, relation)),
         )
         for row, (source, relation) in enumerate(queries.tolist())
     ]
@@ -209,40 +263,34 @@ class _Routes:
 
     def to(self, query: int, entity: int, limit: int) -> tuple[PathInWords, ...]:
         """The best paths of a query to an entity."""
-        return tuple(self._in_words(index) for index in self._rows.get((query, entity), [])[:limit])
-
-    def _in_words(self, index: int) -> PathInWords:
-        data, count = self._dataset, self._dataset.graph.num_relations
-        source, *tails = self._paths.entities[index].tolist()
-        moves = [
-            Hop(data.relations[relation % count], relation >= count, data.entities[entity], data.label(entity))
-            for relation, entity in zip(self._paths.relations[index].tolist(), tails, strict=True)
-            if relation != self._paths.stay
-        ]
-        return PathInWords(data.label(source), tuple(moves), float(self._paths.log_prob[index]))
-
-
-def _answers(
-    ranked: Ranked,
-    row: int,
-    query: tuple[int, int],
-    graph: Graph,
-    dataset: Dataset,
-    routes: _Routes,
-    answers: int,
-    paths: int,
-) -> tuple[Answer, ...]:
-    begin = int(ranked.offsets[row])
-    end = min(int(ranked.offsets[row + 1]), begin + answers)
-    entities, scores = ranked.entities[begin:end].tolist(), ranked.scores[begin:end].tolist()
-    return tuple(
-        Answer(
-            rank=rank,
-            entity=dataset.entities[entity],
-            label=dataset.label(entity),
-            score=score,
-            known=graph.find(*query, entity) >= 0,
-            paths=routes.to(row, entity, paths),
+        found = self._rows.get((query, entity), [])[:limit]
+        return tuple(
+            _path(
+                self._paths.entities[index].tolist(),
+                self._paths.relations[index].tolist(),
+                float(self._paths.log_prob[index]),
+                self._dataset,
+            )
+            for index in found
         )
-        for rank, (entity, score) in enumerate(zip(entities, scores, strict=True), start=1)
+
+
+def _path(entities: list[int], relations: list[int], log_prob: float, data: Dataset) -> PathInWords:
+    count, stay = data.graph.num_relations, data.graph.stay
+    moves = [
+        Hop(data.relations[relation % count], relation >= count, data.entities[entity], data.label(entity))
+        for relation, entity in zip(relations, entities[1:], strict=True)
+        if relation != stay
+    ]
+    return PathInWords(data.label(entities[0]), tuple(moves), log_prob)
+
+
+def _rule(rules: RuleSet, evidence: Evidence, data: Dataset) -> RuleInWords:
+    return RuleInWords(
+        words=rule_words(rules, evidence.rule, data),
+        text=rule_text(rules, evidence.rule, data),
+        confidence=evidence.confidence,
+        support=int(rules.support[evidence.rule]),
+        predictions=int(rules.predictions[evidence.rule]),
+        groundings=tuple(_path(entities, relations, 0.0, data) for entities, relations in evidence.groundings),
     )

@@ -17,7 +17,7 @@ from rich.progress import track
 
 from kgwalk.data.dataset import Dataset
 from kgwalk.data.files import DamagedFileError, read_text
-from kgwalk.explain import Explanation, explain_all
+from kgwalk.explain import Answer, Explanation, explain_all
 from kgwalk.files import atomic_path
 from kgwalk.protocols import Agent, Ids
 
@@ -66,7 +66,8 @@ def predict(
         queries: Two columns, source and relation (``^name`` asks for the inverse), with or without a header line of
             these names: ``.tsv``, ``.txt``, ``.csv`` (also with ``.gz``) or ``.parquet``.
         output: ``.tsv`` or ``.parquet``: one row an answer (source, relation, rank, answer, label, score, known, path,
-            path_probability); ``.jsonl``: one object a query, as `Explanation.to_json`. Written whole or not at all.
+            path_probability, rule, rule_confidence); ``.jsonl``: one object a query, as `Explanation.to_json`. Empty
+            is what an agent has not; beside a rule, the path is one that makes it true. Written whole or not at all.
         answers: How many answers a query gets at most.
         skip_unknown: Leave out, and count, queries with an unknown entity or relation instead of refusing the file.
         batch_size: Queries answered at once; changes no result.
@@ -167,8 +168,10 @@ def _frame(explanations: Iterator[Explanation]) -> pl.DataFrame:
             answer.label,
             answer.score,
             answer.known,
-            str(answer.paths[0]) if answer.paths else None,
+            _path(answer),
             math.exp(answer.paths[0].log_prob) if answer.paths else None,
+            answer.rules[0].words if answer.rules else None,
+            answer.rules[0].confidence if answer.rules else None,
         )
         for explained in explanations
         for answer in explained.answers
@@ -183,8 +186,16 @@ def _frame(explanations: Iterator[Explanation]) -> pl.DataFrame:
         "known": pl.Boolean,
         "path": pl.String,
         "path_probability": pl.Float64,
+        "rule": pl.String,
+        "rule_confidence": pl.Float64,
     }
     return pl.DataFrame(rows, schema=schema, orient="row")
+
+
+def _path(answer: Answer) -> str | None:
+    """The best path, or the first walk of the best rule that has any."""
+    walks = [path for rule in answer.rules[:1] for path in rule.groundings if path.hops]
+    return str([*answer.paths, *walks][0]) if answer.paths or walks else None
 
 
 def _write_tsv(explanations: Iterator[Explanation], path: Path) -> int:

@@ -100,6 +100,38 @@ class Agent(Protocol):
         ...
 
 
+class Evidence(NamedTuple):
+    """A rule that speaks for an answer.
+
+    Attributes:
+        rule: its place in the agent's ``rules``.
+        confidence: that the agent gives it, in [0, 1].
+        groundings: some of the walks that make its body true, each entities (hops + 1) and relations (hops). They
+            begin at the rule's X: the source, or the answer if the rule's head is the inverse of the query's relation.
+            Those of a cyclic rule lead to the other of the two. Those of a rule with constants need not: of
+            ``h(X, c) <- b(X, d)`` it is the edge from X to d. A zero rule has none, or one without a hop.
+    """
+
+    rule: int
+    confidence: float
+    groundings: list[tuple[list[int], list[int]]]
+
+
+@runtime_checkable
+class Reasoner(Agent, Protocol):
+    """An agent whose answers have rules behind them instead of paths."""
+
+    rules: Any
+    """``kgwalk.rules.RuleSet``."""
+
+    def evidence(self, query: tuple[int, int], entity: int, graph: Any, groundings: int) -> list[Evidence]:
+        """The rules that give ``entity`` in answer to (source, relation), most confident first.
+
+        Each comes with ``groundings`` of its walks at most.
+        """
+        ...
+
+
 @runtime_checkable
 class Scorer(Protocol):
     """How plausible a fact is: reward shaping, teacher, pruner, baseline, re-ranker."""

@@ -19,7 +19,7 @@ def explain(
         str, typer.Argument(metavar="RELATION", help="A relation; ^NAME asks for the inverse of NAME.")
     ],
     answers: Annotated[int, typer.Option(min=1, help="How many answers.")] = 5,
-    paths: Annotated[int, typer.Option(min=0, help="How many paths for each.")] = 3,
+    paths: Annotated[int, typer.Option(min=0, help="How many paths, or rules, for each.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
     split: Split = "test",
     data_dir: DataDir = None,
@@ -27,7 +27,8 @@ def explain(
 ) -> None:
     """Ask one query and show the answers with the paths that lead there.
 
-    For example `kgwalk explain runs/family-reinforce-seed0 "Leo Penn" cousin`. Numbers are the probabilities of paths.
+    For example `kgwalk explain runs/family-reinforce-seed0 "Leo Penn" cousin`. Numbers are the probabilities of paths,
+    or the confidences of rules, which come with walks that make them true.
     Arrows point from head to tail: a step `<--uncle--` was walked against the relation's direction.
     """
     from kgwalk.explain import explain as explained

@@ -27,7 +27,7 @@ def predict(
     data_dir: DataDir = None,
     threads: Threads = None,
 ) -> None:
-    """Answer a file of queries, with scores and the best path to each answer.
+    """Answer a file of queries, with scores and the best path, or rule, for each answer.
 
     A relation written `^NAME` asks for the inverse of NAME. Answers that the graph holds already are marked as known.
     The output is written whole or not at all.

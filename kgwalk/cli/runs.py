@@ -138,16 +138,22 @@ def load_run(folder: Path, data_dir: Path | None, threads: int | None) -> tuple[
 
 def use_threads(count: int | None) -> int:
     """Set the threads of our kernels and of torch; all processors this process may use by default."""
+    count = use_core_threads(count)
+    import_agents()
+    import torch
+
+    torch.set_num_threads(count)
+    return count
+
+
+def use_core_threads(count: int | None) -> int:
+    """Set the threads of our kernels only, for commands that need no torch."""
     if count is not None and count < 1:
         raise ValueError(f"--threads is {count}; expected 1 or more")
     if count is None:
         affinity = getattr(os, "sched_getaffinity", None)
         count = len(affinity(0)) if affinity else os.cpu_count() or 1
-    import_agents()
-    import torch
-
     set_num_threads(count)
-    torch.set_num_threads(count)
     return count
 
 

@@ -142,16 +142,16 @@ def test_data_list_shows_every_dataset(kgwalk: Any) -> None:
 
 def test_version_and_help(kgwalk: Any) -> None:
     assert kgwalk("--version").stdout.strip() == __version__
-    for command in ("quickstart", "train", "evaluate", "explain", "predict", "data"):
+    for command in ("quickstart", "train", "evaluate", "explain", "predict", "data", "rules"):
         done = kgwalk(command, "--help")
         assert done.exit_code == 0
         assert "Usage" in done.stdout
 
 
-def test_help_and_data_list_load_no_torch() -> None:
+def test_commands_without_an_agent_load_no_torch() -> None:
     program = (
         "import sys; from typer.testing import CliRunner; from kgwalk.cli import app\n"
-        "for words in (['--help'], ['data', 'list'], ['train', '--help']):\n"
+        "for words in (['--help'], ['data', 'list'], ['train', '--help'], ['rules', 'show', 'Family']):\n"
         "    assert CliRunner().invoke(app, words).exit_code == 0\n"
         "assert 'torch' not in sys.modules, 'torch was loaded'"
     )

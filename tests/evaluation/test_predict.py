@@ -54,10 +54,11 @@ def test_text_in_tsv_out(tiny: Dataset, agent: Any, tmp_path: Path, name: str, t
     assert agent.asked == [[BOB, SISTER, -1], [ADA, PARENT + INVERSE, -1]]
     lines = (tmp_path / "out.tsv").read_text().splitlines()
     assert lines[0].split("\t") == [
-        "source", "relation", "rank", "answer", "label", "score", "known", "path", "path_probability"
-    ]  # fmt: skip
+        *("source", "relation", "rank", "answer", "label", "score", "known"),
+        *("path", "path_probability", "rule", "rule_confidence"),
+    ]
     assert lines[1].split("\t") == [
-        "bob", "sister", "1", "ann", "ann", "-0.7", "false", "bob --parent--> tom --sister--> ann", "0.5"
+        "bob", "sister", "1", "ann", "ann", "-0.7", "false", "bob --parent--> tom --sister--> ann", "0.5", "", ""
     ]  # fmt: skip
     assert lines[3].split("\t")[:4] == ["ada", "^parent", "1", "tom"]
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "out.tsv"])

@@ -1,0 +1,326 @@
+"""RuleAgent: answers queries with mined Horn rules (AnyBURL, Meilicke et al. 2019; PyClause, Betz et al. 2024)."""
+
+from __future__ import annotations
+
+import dataclasses
+import logging
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from kgwalk.data import Dataset, Directions
+from kgwalk.graph import Graph
+from kgwalk.protocols import Evidence, Ids, Ranked
+from kgwalk.rules import Kind, MiningConfig, RulePredictor, RuleSet, applied_confidence, mine
+
+from .files import load_tensors, save_tensors
+
+log = logging.getLogger(__name__)
+
+NAME = "agent.safetensors"
+# The arrays of a RuleSet, as its constructor takes them.
+_DTYPES = {
+    **dict.fromkeys(("head", "head_constant"), np.int32),
+    "body_offsets": np.int64,
+    **dict.fromkeys(("body", "body_constant"), np.int32),
+    **dict.fromkeys(("support", "predictions"), np.int64),
+    "confidence": np.float64,
+}
+_MADE_BY = ("rounds", "total_rounds", "seconds", "stopped")
+
+
+@dataclass(frozen=True)
+class RulesConfig:
+    """Everything that ``RuleAgent.fit`` may be told.
+
+    Attributes:
+        max_length: most atoms in the body of a cyclic rule.
+        object_identity: different variables of a rule stand for different entities.
+        cyclic: mine rules ``h(X,Y) <= b1(X,A), ..., bn(Z,Y)``.
+        constants: mine rules ``h(X,c) <= b(X,d)``.
+        existential: mine rules ``h(X,c) <= b(X,A)``.
+        zero: mine rules ``h(X,c) <=``.
+        min_support: least number of facts that a rule gets right.
+        min_confidence: least raw confidence.
+        rounds: most rounds of mining; None for no limit.
+        seconds: no round of mining begins after so many; None for no limit.
+        aggregation: how the confidences of the rules that give one answer make its score. ``"max-plus"`` compares the
+            best rule, then the second best and so on; ``"noisy-or"`` takes them for independent.
+        top_k: how many of an answer's best rules count; 0 for all (noisy-or only).
+        smoothing: a rule's confidence is ``support / (predictions + smoothing)``.
+        growth: factor on the smoothing of a cyclic rule for each atom after its first.
+        existential_weight: factor on the confidence of existential rules.
+        zero_weight: factor on the confidence of zero rules.
+    """
+
+    max_length: int = 3
+    object_identity: bool = False
+    cyclic: bool = True
+    constants: bool = True
+    existential: bool = True
+    zero: bool = True
+    min_support: int = 2
+    min_confidence: float = 0.001
+    rounds: int | None = None
+    seconds: float | None = None
+    aggregation: Literal["noisy-or", "max-plus"] = "noisy-or"
+    top_k: int = 10
+    smoothing: float = 5.0
+    growth: float = 1.0
+    existential_weight: float = 1.0
+    zero_weight: float = 1.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be mined or answered with."""
+        self.mining(seed=0)  # checks its own
+        if self.rounds is not None and self.rounds < 1:
+            raise ValueError(f"rounds must be at least 1, got {self.rounds}")
+        if self.seconds is not None and not 0 < self.seconds < math.inf:
+            raise ValueError(f"seconds must be positive, got {self.seconds}")
+        if self.aggregation not in ("noisy-or", "max-plus"):
+            raise ValueError(f"aggregation must be noisy-or or max-plus, got {self.aggregation!r}")
+        if type(self.top_k) is not int or self.top_k < 0:
+            raise ValueError(f"top_k must be a whole number of 0 or more, got {self.top_k!r}")
+        if self.aggregation == "max-plus" and self.top_k == 0:
+            raise ValueError("top_k must be at least 1 with max-plus; 0, for all, goes with noisy-or")
+        for key in ("smoothing", "growth"):
+            if not 0 <= getattr(self, key) < math.inf:
+                raise ValueError(f"{key} must be a finite number of 0 or more, got {getattr(self, key)}")
+        for key in ("existential_weight", "zero_weight"):
+            if not 0 <= getattr(self, key) <= 1:
+                raise ValueError(f"{key} must be from 0 to 1, got {getattr(self, key)}")
+
+    def mining(self, seed: int) -> MiningConfig:
+        """What the miner is told."""
+        own = (field.name for field in dataclasses.fields(MiningConfig) if field.name != "seed")
+        return MiningConfig(**{name: getattr(self, name) for name in own}, seed=seed)
+
+    def confidence(self, rules: RuleSet) -> NDArray[np.float64]:
+        """What each rule's conclusion is worth, (rules,) in [0, 1]."""
+        weights: dict[Kind, float] = {"existential": self.existential_weight, "zero": self.zero_weight}
+        return applied_confidence(rules, self.smoothing, self.growth, weights)
+
+
+# What differs from the defaults, by dataset; each was chosen on valid.
+_TUNED: dict[str, dict[str, Any]] = {
+    "WN18RR": {"max_length": 5, "growth": 3.0, "object_identity": True},
+    "NELL-995": {"growth": 3.0},
+    "FB15k-237": {"growth": 3.0},
+}
+
+
+class RuleAgent:
+    """Rules with a way to add up what they say; every answer comes with the rules that gave it.
+
+    Args:
+        rules: in the vocabulary of the dataset.
+        config: smoothing, weights and aggregation; what concerns mining only says how the rules were found.
+        dataset: name of the dataset they are of.
+        fingerprint: of that dataset; ids mean nothing on another.
+        num_entities: of that dataset.
+        num_relations: of that dataset, inverses not counted.
+        made_by: ``seed``, ``rounds``, ``total_rounds``, ``seconds`` and ``stopped`` of the mining; empty if the rules
+            come from a file.
+    """
+
+    name = "rules"
+    Config = RulesConfig
+    directions: Directions = "both"
+
+    def __init__(
+        self,
+        rules: RuleSet,
+        config: RulesConfig,
+        *,
+        dataset: str,
+        fingerprint: str,
+        num_entities: int,
+        num_relations: int,
+        made_by: Mapping[str, Any] | None = None,
+    ) -> None:
+        self.rules = rules
+        self.config = config
+        self.dataset = dataset
+        self.fingerprint = fingerprint
+        self.num_entities = num_entities
+        self.num_relations = num_relations
+        self.made_by = dict(made_by or {})
+        self.confidence = config.confidence(rules)
+        self._predictor: tuple[Graph, RulePredictor] | None = None
+
+    @staticmethod
+    def config_for(dataset: str) -> RulesConfig:
+        """The configuration that was chosen on a dataset's valid split; the defaults for an unknown name."""
+        return RulesConfig(**_TUNED.get(dataset, {}))
+
+    @classmethod
+    def fit(
+        cls, dataset: Dataset, config: RulesConfig, folder: Path, *, resume: bool = False, seed: int = 0
+    ) -> RuleAgent:
+        """Mine the rules of ``dataset`` and give the agent that answers with them; it is saved in ``folder`` too.
+
+        Raises:
+            FileExistsError: ``folder`` holds an agent and ``resume`` was not asked for.
+            ValueError: the agent there is damaged or of another run; a configuration that the miner refuses.
+        """
+        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
+        return cls.load(folder, dataset.fingerprint)
+
+    @classmethod
+    def trainer(cls, dataset: Dataset, config: RulesConfig, folder: Path, *, seed: int = 0) -> RuleTrainer:
+        """What ``fit`` runs, before its first step."""
+        if not 0 <= seed < 1 << 31:
+            raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
+        return RuleTrainer(dataset, config, folder, seed)
+
+    @classmethod
+    def of_rules(
+        cls, rules: RuleSet, dataset: Dataset, config: RulesConfig, made_by: Mapping[str, Any] | None = None
+    ) -> RuleAgent:
+        """An agent of rules that are at hand, such as those of a file."""
+        return cls(
+            rules,
+            config,
+            dataset=dataset.name,
+            fingerprint=dataset.fingerprint,
+            num_entities=dataset.graph.num_entities,
+            num_relations=dataset.graph.num_relations,
+            made_by=made_by,
+        )
+
+    def answer(self, queries: Ids, graph: Graph) -> Ranked:
+        """See ``kgwalk.protocols.Agent``. Scores are evidence in nats (noisy-or) or about the best confidence."""
+        return Ranked(*self._on(graph).answer(np.ascontiguousarray(queries, dtype=np.int32)))
+
+    def evidence(self, query: tuple[int, int], entity: int, graph: Graph, groundings: int) -> list[Evidence]:
+        """See ``kgwalk.protocols.Reasoner``."""
+        found = self._on(graph).evidence(*query, entity, groundings)
+        told = [Evidence(rule, float(self.confidence[rule]), grounds) for rule, grounds in found]
+        return sorted(told, key=lambda one: (-one.confidence, one.rule))
+
+    def save(self, folder: Path) -> None:
+        """Write ``folder/agent.safetensors``: the rules, and as its note all that ``load`` needs."""
+        tensors = {key: torch.from_numpy(getattr(self.rules, key).copy()) for key in _DTYPES}
+        note = {
+            "agent": self.name,
+            "dataset": self.dataset,
+            "fingerprint": self.fingerprint,
+            "num_entities": self.num_entities,
+            "num_relations": self.num_relations,
+            "config": dataclasses.asdict(self.config),
+            "made_by": self.made_by,
+        }
+        save_tensors(folder / NAME, tensors, note)
+
+    @classmethod
+    def load(cls, folder: Path, fingerprint: str | None = None) -> RuleAgent:
+        """The agent in ``folder``.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: it is damaged, or ``fingerprint`` is given and is not that of the dataset it was mined from.
+        """
+        path = folder / NAME
+        tensors, note = load_tensors(path)
+        try:
+            return cls._from_note({key: value.numpy() for key, value in tensors.items()}, note, fingerprint)
+        except KeyError as error:
+            raise ValueError(f"{path}: it lacks {error}") from error
+        except (TypeError, ValueError, IndexError, OverflowError) as error:
+            raise ValueError(f"{path}: {error}") from error
+
+    @classmethod
+    def _from_note(
+        cls, arrays: Mapping[str, NDArray[Any]], note: Mapping[str, Any], fingerprint: str | None
+    ) -> RuleAgent:
+        if fingerprint is not None and note["fingerprint"] != fingerprint:
+            raise ValueError(
+                f"trained on {note['dataset']} with fingerprint {note['fingerprint']}, "
+                f"but this dataset has {fingerprint}: its ids mean other things"
+            )
+        if arrays.keys() != _DTYPES.keys():
+            raise ValueError(f"holds the arrays {', '.join(sorted(arrays))}; expected {', '.join(sorted(_DTYPES))}")
+        wrong = [key for key, dtype in _DTYPES.items() if arrays[key].dtype != dtype]
+        if wrong:
+            raise ValueError(f"arrays of wrong types: {', '.join(wrong)}")
+        sizes = {key: note[key] for key in ("num_entities", "num_relations")}
+        if any(type(size) is not int for size in sizes.values()) or not isinstance(note["made_by"], dict):
+            raise ValueError("its note tells no sizes, or not how the rules were made")
+        rules = RuleSet(*(arrays[key] for key in _DTYPES), **sizes)
+        own = {key: note[key] for key in ("dataset", "fingerprint", "made_by")}
+        return cls(rules, RulesConfig(**note["config"]), **own, **sizes)
+
+    def _on(self, graph: Graph) -> RulePredictor:
+        """The rules made ready for a graph; kept, for the next batch asks about the same one."""
+        if self._predictor is None or self._predictor[0] is not graph:
+            c = self.config
+            predictor = RulePredictor(
+                graph,
+                self.rules,
+                self.confidence,
+                object_identity=c.object_identity,
+                aggregation=c.aggregation,
+                top_k=c.top_k,
+            )
+            self._predictor = (graph, predictor)
+        return self._predictor[1]
+
+
+class RuleTrainer:
+    """Mines the rules of a dataset and saves the agent.
+
+    Args:
+        dataset: whose facts are learnt from.
+        config: what is mined, and for how long.
+        folder: where the agent goes.
+        seed: of the mining.
+    """
+
+    def __init__(self, dataset: Dataset, config: RulesConfig, folder: Path, seed: int) -> None:
+        self.dataset = dataset
+        self.config = config
+        self.folder = folder
+        self.seed = seed
+
+    def run(self, *, resume: bool) -> None:
+        """Mine to the end of the budget, or until Ctrl-C: what was found by then is saved.
+
+        Mining has no checkpoints. A resumed run that was interrupted begins anew; one that was not has nothing to do.
+
+        Raises:
+            FileExistsError: the folder holds an agent and ``resume`` was not asked for.
+            ValueError: the agent there is damaged or of another run; a configuration that the miner refuses.
+        """
+        path = self.folder / NAME
+        if path.exists():
+            if not resume:
+                raise FileExistsError(f"{path} is there already: resume it, or choose another folder")
+            agent = RuleAgent.load(self.folder, self.dataset.fingerprint)
+            if (agent.config, agent.made_by.get("seed")) != (self.config, self.seed):
+                raise ValueError(f"{path} is of another run: resume with the configuration and seed it was begun with")
+            if agent.made_by.get("stopped") != "interrupted":
+                return
+        c = self.config
+        console = Console(stderr=True)
+        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
+        with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bar:
+            task = bar.add_task("mining", total=c.rounds)
+            mined = mine(
+                self.dataset.graph,
+                c.mining(self.seed),
+                rounds=c.rounds,
+                seconds=c.seconds,
+                progress=lambda done, total, _: bar.update(task, completed=done, total=min(total, c.rounds or total)),
+            )
+        made_by = {"seed": self.seed, **{key: getattr(mined, key) for key in _MADE_BY}}
+        RuleAgent.of_rules(mined.rules, self.dataset, c, made_by).save(self.folder)
+        if mined.stopped == "interrupted":
+            log.warning("interrupted: the rules of %d of %d rounds are kept", mined.rounds, mined.total_rounds)
