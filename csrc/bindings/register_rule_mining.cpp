@@ -14,7 +14,9 @@ using Ids = Array<std::int32_t>;
 
 /// Walks the graph, or what an Expand with an overlay makes of it.
 Expand as_expand(const py::object& graph) {
-  return py::isinstance<Expand>(graph) ? graph.cast<Expand>() : Expand(graph.cast<Graph>());
+  if (py::isinstance<Expand>(graph)) return graph.cast<Expand>();
+  if (py::isinstance<Graph>(graph)) return Expand(graph.cast<Graph>());
+  throw py::type_error("graph: expected a Graph or an Expand, got " + std::string(py::str(py::type::of(graph))));
 }
 
 Aggregation aggregation_of(const std::string& name) {
@@ -48,9 +50,10 @@ void register_rule_mining(py::module_& m) {
            py::arg("cyclic") = true, py::arg("constants") = true, py::arg("existential") = true, py::arg("zero") = true,
            py::arg("min_support") = 2, py::arg("min_confidence") = 0.001, py::arg("slices") = 64, py::arg("seed") = 0)
       .def("step", &RuleMiner::step, py::call_guard<py::gil_scoped_release>())
-      .def_property_readonly("rounds", &RuleMiner::rounds)
+      .def_property_readonly("rounds", py::cpp_function(&RuleMiner::rounds, py::call_guard<py::gil_scoped_release>()))
       .def_property_readonly("total_rounds", &RuleMiner::total_rounds)
-      .def_property_readonly("num_candidates", &RuleMiner::num_candidates)
+      .def_property_readonly("num_candidates",
+                             py::cpp_function(&RuleMiner::num_candidates, py::call_guard<py::gil_scoped_release>()))
       .def("result", [](const RuleMiner& miner) {
         RuleMiner::Result result;
         std::shared_ptr<RuleSet> rules;
@@ -73,8 +76,9 @@ void register_rule_mining(py::module_& m) {
              const py::gil_scoped_release release;
              return std::make_unique<RulePredictor>(expand, std::move(rules), along, turned, config);
            }),
-           py::arg("graph"), py::arg("rules"), py::arg("confidence"), py::kw_only(), py::arg("against") = py::none(),
-           py::arg("object_identity") = false, py::arg("aggregation") = "noisy-or", py::arg("top_k") = 10)
+           py::arg("graph"), py::arg("rules").none(false), py::arg("confidence"), py::kw_only(),
+           py::arg("against") = py::none(), py::arg("object_identity") = false, py::arg("aggregation") = "noisy-or",
+           py::arg("top_k") = 10)
       .def(
           "answer",
           [](const RulePredictor& predictor, const Ids& queries, std::int64_t limit, bool skip_known) {

@@ -32,6 +32,8 @@ class BodyWalker {
   }
 
  private:
+  friend struct BodyWalkerProbe;  // of the tests: how many walks are kept
+
   struct Walk {
     EntityId at;
     std::int32_t before;  // the walk that this one makes longer by a hop, or -1

@@ -26,7 +26,8 @@ MinerConfig checked(const MinerConfig& config) {
   if (config.slices < 1 || config.min_facts < 1 || config.min_sources < 1) {
     refuse("slices, min_facts and min_sources must be at least 1");
   }
-  if (!config.cyclic && !config.constants && !config.existential && !config.zero) refuse("no kind of rule is asked for");
+  if (!config.cyclic && !config.constants && !config.existential && !config.zero)
+    refuse("no kind of rule is asked for");
   return config;
 }
 
@@ -75,7 +76,18 @@ RuleMiner::Tally RuleMiner::tally(const Body& body, const Rule& rule) const {
           body.total.squares - rule.tally.squares};
 }
 
+std::int64_t RuleMiner::rounds() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return rounds_;
+}
+
+std::size_t RuleMiner::num_candidates() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return properties_.size() + rules_.size();
+}
+
 bool RuleMiner::step() {
+  const std::lock_guard<std::mutex> lock(mutex_);
   if (rounds_ == total_rounds()) return false;
   if (rounds_ == 0) {
     const PropertyRules properties(index_, config_.object_identity);
@@ -175,7 +187,8 @@ void RuleMiner::follow_sources() {
     trees.back().tree = BodyTree(offsets, atoms);
     const auto& sources = sources_[static_cast<std::size_t>(first)];
     const auto [begin, end] = slice(static_cast<std::int64_t>(sources.size()), config_.min_sources);
-    for (std::int64_t s = begin; s < end; ++s) tasks.push_back({trees.size() - 1, sources[static_cast<std::size_t>(s)]});
+    for (std::int64_t s = begin; s < end; ++s)
+      tasks.push_back({trees.size() - 1, sources[static_cast<std::size_t>(s)]});
     for (const std::size_t b : trees.back().bodies) bodies_[b].total.sources += end - begin;
   }
 
@@ -260,6 +273,7 @@ void RuleMiner::close() {
 }
 
 RuleMiner::Result RuleMiner::result() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
   RuleSet all = properties_;
   std::vector<double> errors(all.size(), 0.0);
   std::size_t b = 0;

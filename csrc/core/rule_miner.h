@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstdint>
+#include <mutex>
 #include <utility>
 #include <vector>
 
@@ -18,9 +19,9 @@ struct MinerConfig {
   bool object_identity = false;
   bool cyclic = true, constants = true, existential = true, zero = true;
   RuleFilter filter;
-  int slices = 64;                 ///< into how many the facts and the sources of a relation are cut, small ones less
-  std::int64_t min_facts = 64;     ///< in a slice
-  std::int64_t min_sources = 16;   ///< in a slice
+  int slices = 64;                ///< into how many the facts and the sources of a relation are cut, small ones less
+  std::int64_t min_facts = 64;    ///< in a slice
+  std::int64_t min_sources = 16;  ///< in a slice
   std::uint64_t seed = 0;
 };
 
@@ -32,6 +33,8 @@ struct MinerConfig {
 /// A count from k of n facts or sources is k / n of the whole in expectation: result() scales it up, unbiased, with the
 /// confidence's standard error beside it. A body found late is followed from the slices it missed when their turn comes
 /// again: after total_rounds() everything is exact. Same seed and rounds, same rules, whatever the number of threads.
+///
+/// Calls from several threads take turns.
 class RuleMiner {
  public:
   /// @throws std::invalid_argument on a config that makes no sense, std::out_of_range on a corrupt graph
@@ -39,10 +42,10 @@ class RuleMiner {
 
   /// One round. False if there was nothing left to do.
   bool step();
-  std::int64_t rounds() const { return rounds_; }
+  std::int64_t rounds() const;
   /// Rounds after which all is exact, at the latest.
   std::int64_t total_rounds() const { return config_.cyclic ? 2 * std::int64_t{config_.slices} : 1; }
-  std::size_t num_candidates() const { return properties_.size() + rules_.size(); }
+  std::size_t num_candidates() const;
 
   struct Result {
     RuleSet rules;               ///< by head, then falling confidence
@@ -80,6 +83,7 @@ class RuleMiner {
   Tally tally(const Body& body, const Rule& rule) const;
   std::pair<std::int64_t, std::int64_t> slice(std::int64_t size, std::int64_t least) const;
 
+  mutable std::mutex mutex_;
   MinerConfig config_;
   RelationIndex index_;
   BodyCode code_;
@@ -87,9 +91,9 @@ class RuleMiner {
   std::vector<std::int64_t> facts_seen_;        // by relation
   std::vector<std::vector<EntityId>> sources_;  // by directed relation, shuffled
   std::int64_t rounds_ = 0;
-  CountTable support_;         // by rule code
-  std::vector<Body> bodies_;   // by code
-  std::vector<Rule> rules_;    // by code, so grouped by body
+  CountTable support_;        // by rule code
+  std::vector<Body> bodies_;  // by code
+  std::vector<Rule> rules_;   // by code, so grouped by body
   RuleSet properties_;
 };
 

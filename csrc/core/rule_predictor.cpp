@@ -190,6 +190,9 @@ RulePredictor::RulePredictor(const Expand& expand, std::shared_ptr<const RuleSet
   if (config.aggregation == Aggregation::kMaxPlus && config.top_k == 0) {
     throw std::invalid_argument("top_k: max-plus compares a given number of rules; 0 (all) goes with noisy-or only");
   }
+  // A rule speaks for an answer once: more places than rules would stay empty.
+  config_.top_k =
+      static_cast<int>(std::min(static_cast<std::size_t>(config_.top_k), std::max<std::size_t>(rules_->size(), 1)));
   check_confidence(along_, rules_->size(), "confidence");
   check_confidence(against_, rules_->size(), "against");
   rules_->check(index_.num_entities(), index_.num_relations());
@@ -238,6 +241,9 @@ std::vector<RulePredictor::Evidence> RulePredictor::evidence(EntityId source, Re
   if (relation < 0 || relation >= 2 * index_.num_relations()) {
     throw std::out_of_range("relation " + std::to_string(relation) + " is not known");
   }
+  if (max_groundings < 0) {
+    throw std::invalid_argument("max_groundings: expected 0 or more, got " + std::to_string(max_groundings));
+  }
   std::vector<std::pair<double, Evidence>> found;
   for (std::size_t rule = 0; rule < rules_->size(); ++rule) {
     const bool is_along = rules_->head[rule] == relation;
@@ -253,8 +259,7 @@ std::vector<RulePredictor::Evidence> RulePredictor::evidence(EntityId source, Re
       evidence.groundings.push_back({std::move(walk.entities), std::move(walk.relations)});
     }
     if (evidence.groundings.empty()) continue;
-    evidence.groundings.resize(
-        std::min(evidence.groundings.size(), static_cast<std::size_t>(std::max(max_groundings, 0))));
+    evidence.groundings.resize(std::min(evidence.groundings.size(), static_cast<std::size_t>(max_groundings)));
     found.emplace_back(confidence, std::move(evidence));
   }
   std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
