@@ -6,7 +6,8 @@ A rule holds for X if some walk from X along its body does. What that means, exa
   its inverse. A pair whose head is no fact needs any walk.
 - Under object identity the variables of a rule stand for different entities, none of them a constant of the rule.
 - With or without it, X is never an entity that its rule names (head constant, or constant at the end of the body):
-  what an entity does to itself is said with SELF, and only so. Hence a self-loop (e, r, e) is property (r, SELF) of e.
+  what an entity does to itself is said with SELF, and only so. Hence a self-loop (e, r, e) is property (r, SELF) of e,
+  said once: r is forward wherever a rule has SELF at its end.
 - A cyclic rule's Y may be its X only without object identity.
 - A zero rule holds for every entity with an edge that is not its constant.
 """
@@ -183,8 +184,9 @@ def counts(rule: Rule, facts: Facts, num_relations: int, *, object_identity: boo
 
 
 def properties(facts: Facts, num_relations: int, x: int) -> set[Edge]:
-    """What h(X, c) may say of x: (relation, tail), or (relation, SELF) for a self-loop."""
-    return {(r, SELF if t == x else t) for r, t in edges(facts, num_relations).get(x, [])}
+    """What h(X, c) may say of x: (relation, tail), or (forward relation, SELF) for a self-loop."""
+    about = edges(facts, num_relations).get(x, [])
+    return {(r, SELF if t == x else t) for r, t in about if t != x or r < num_relations}
 
 
 def mine(
@@ -199,7 +201,7 @@ def mine(
     """Every rule of these kinds with at least so much support (1 or more): its support and predictions.
 
     Cyclic rules have forward heads and bodies up to ``max_length``; constant and existential rules have directed heads
-    (h(c, Y) is the inverse of h) and one atom.
+    (h(c, Y) is the inverse of h) and one atom; both are forward where they end in SELF.
     """
     assert min_support >= 1
     chosen = set(kinds)
@@ -212,9 +214,8 @@ def mine(
         about = properties(facts, num_relations, x)
         for head, constant in about:
             tried.add(Rule(head, (), constant))
-            for relation, end in about:
-                tried.add(Rule(head, (relation,), constant, end))
-                tried.add(Rule(head, (relation,), constant))
+            tried |= {Rule(head, (relation,), constant, end) for relation, end in about}
+            tried |= {Rule(head, (relation,), constant) for relation, _ in edges(facts, num_relations)[x]}
     for rule in tried:
         if rule.kind in chosen:
             found[rule] = counts(rule, facts, num_relations, object_identity=object_identity)
