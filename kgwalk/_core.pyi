@@ -338,7 +338,11 @@ class RuleSet:
         """These rules in this order; IndexError outside [0, n)."""
 
 class RuleMiner:
-    """Mines the rules of a graph in rounds; the last makes all counts exact. Any thread count, the same rules."""
+    """Mines the rules of a graph in rounds; the last makes all counts exact. Calls from several threads take turns.
+
+    Same settings and rounds, same rules, whatever the number of threads. A fact is never evidence for itself. An Expand
+    is mined with its overlay and without its cap.
+    """
 
     def __init__(
         self,
@@ -355,22 +359,26 @@ class RuleMiner:
         slices: int = 64,
         seed: int = 0,
     ) -> None:
-        """ValueError on a setting that makes no sense."""
+        """ValueError on a setting that makes no sense, or cyclic rules too long to be counted; TypeError on no graph."""
     def step(self) -> bool:
         """One round; False if none is left after it. Threaded."""
     @property
     def rounds(self) -> int:
         """Done so far; jumps to total_rounds when all is exact."""
     @property
-    def total_rounds(self) -> int: ...
+    def total_rounds(self) -> int:
+        """Rounds after which all is exact, at the latest."""
     @property
     def num_candidates(self) -> int:
         """Rules looked at by now."""
     def result(self) -> tuple[RuleSet, NDArray[np.float64]]:
-        """Rules by head and falling confidence, and the standard error of each confidence, 0 where exact."""
+        """Rules by head and falling confidence, and the standard error of each confidence, (n,), 0 where exact.
+
+        Before the last round support and predictions are estimates, scaled up from what was looked at.
+        """
 
 class RulePredictor:
-    """Answers queries with rules."""
+    """Answers queries with rules. Thread-safe."""
 
     def __init__(
         self,
@@ -378,20 +386,32 @@ class RulePredictor:
         rules: RuleSet,
         confidence: NDArray[np.float64],
         *,
+        against: NDArray[np.float64] | None = None,
         object_identity: bool = False,
         aggregation: str = "noisy-or",
         top_k: int = 10,
     ) -> None:
-        """ValueError on confidences outside [0, 1] or settings that make no sense, IndexError on foreign rules."""
-    def answer(self, queries: Ids, limit: int = 0, skip_known: bool = True) -> tuple[Offsets, Ids, NDArray[np.float64]]:
-        """Ragged answers and scores of (n, 3) queries, best first; limit 0 for all. Threaded.
+        """Confidence (n,) of each rule where it answers (x, head, ?); `against`, the same if None, where it answers
+        (y, inverse of head, ?). 0 leaves a rule out. `top_k`: an answer's best rules that count, 0 for all (noisy-or).
 
-        Without those that the graph holds, if skip_known.
+        ValueError on confidences outside [0, 1] or of another length, an aggregation that is neither "noisy-or" nor
+        "max-plus", a senseless top_k; IndexError on rules with ids outside the graph; TypeError on no graph or rules.
+        """
+    def answer(self, queries: Ids, limit: int = 0, skip_known: bool = True) -> tuple[Offsets, Ids, NDArray[np.float64]]:
+        """Offsets (n + 1,), answers and falling scores of (n, 3) queries (source, relation, any), ties by id. Threaded.
+
+        At most `limit` of each, 0 for all; without those that the graph holds, if `skip_known`. Noisy-or scores are
+        sums of -log(1 - confidence), max-plus scores best confidences, less as little as keeps the order.
+        IndexError on ids outside the graph, ValueError on another shape or dtype or a limit below 0.
         """
     def evidence(
         self, source: int, relation: int, answer: int, max_groundings: int = 1
     ) -> list[tuple[int, list[tuple[list[int], list[int]]]]]:
-        """Rules that give an answer, most confident first, each with groundings: entities from X on, relations."""
+        """Rules that give an answer, most confident first, each with up to so many groundings of its body.
+
+        A grounding: the entities of the walk from X on, and the relations between them. IndexError on ids outside the
+        graph, ValueError on max_groundings below 0.
+        """
 
 def read_rules(
     data: bytes, path: str, entities: Names, relations: Names, skip_bad: bool = False

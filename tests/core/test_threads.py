@@ -16,6 +16,8 @@ from kgwalk._core import (
     ActionSets,
     Expand,
     Names,
+    RuleMiner,
+    RulePredictor,
     TripleReader,
     format_rules,
     num_threads,
@@ -66,6 +68,10 @@ def long_calls(graph: Graph) -> dict[str, Callable[[], object]]:
     vocabulary = Names(["a", "b"]), Names(["r"])
     rule_lines = b"5\t3\t0.6\tr(X,a) <= r(b,X)\n" * 50_000
     rules, _, _ = read_rules(rule_lines, "rules", *vocabulary)
+    miner = RuleMiner(graph, max_length=2)
+    joins, _, _ = read_rules(b"5\t3\t0.6\tr(X,Y) <= r(X,A), r(A,Y)\n", "rules", *vocabulary)
+    predictor = RulePredictor(graph, joins, joins.confidence)
+    queries = np.tile(ids([[e, 0, 0] for e in range(500)]), (20, 1))
     return {
         "pagerank": lambda: graph.pagerank(0.85, 500),
         "expand": lambda: expand(frontier, any_relation),
@@ -73,11 +79,16 @@ def long_calls(graph: Graph) -> dict[str, Callable[[], object]]:
         "reader": lambda: reader.add(text, "text"),
         "read_rules": lambda: read_rules(rule_lines, "rules", *vocabulary),
         "format_rules": lambda: format_rules(rules, *vocabulary),
+        "mine": miner.step,
+        "answer": lambda: predictor.answer(queries),
     }
 
 
+CALLS = ["pagerank", "expand", "from_triples", "reader", "read_rules", "format_rules", "mine", "answer"]
+
+
 @pytest.mark.usefixtures("only_voluntary_switches")
-@pytest.mark.parametrize("name", ["pagerank", "expand", "from_triples", "reader", "read_rules", "format_rules"])
+@pytest.mark.parametrize("name", CALLS)
 def test_other_threads_run_during_a_long_call(graph: Graph, name: str) -> None:
     call = long_calls(graph)[name]
     count = 0

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from itertools import accumulate, pairwise
 
 import numpy as np
@@ -39,6 +39,23 @@ def without_counts(confidences: Mapping[Rule, float], num_entities: int, num_rel
         bare.support,
         bare.predictions,
         np.array(list(confidences.values()), np.float64),
+        num_entities=num_entities,
+        num_relations=num_relations,
+    )
+
+
+def rules_of(rules: Sequence[Rule], num_entities: int, num_relations: int) -> RuleSet:
+    """Rules in this order, one may come twice; without counts, of confidence 0."""
+    zeros = np.zeros(len(rules), np.int64)
+    return RuleSet(
+        np.array([rule.head for rule in rules], np.int32),
+        np.array([rule.head_constant for rule in rules], np.int32),
+        np.array(list(accumulate((len(rule.body) for rule in rules), initial=0)), np.int64),
+        np.array([relation for rule in rules for relation in rule.body], np.int32),
+        np.array([rule.body_constant for rule in rules], np.int32),
+        zeros,
+        zeros,
+        np.zeros(len(rules)),
         num_entities=num_entities,
         num_relations=num_relations,
     )
