@@ -56,13 +56,14 @@ class BodyWalker {
     if (levels_.size() <= static_cast<std::size_t>(depth)) levels_.resize(static_cast<std::size_t>(depth) + 1);
     expand(here, begin, end, depth);
     for (std::int32_t c = 0; c < children; ++c) {
-      const BodyTree::Node& child = tree_->nodes()[static_cast<std::size_t>(here.first_child + c)];
+      const std::int32_t number = here.first_child + c;
+      const BodyTree::Node& child = tree_->nodes()[static_cast<std::size_t>(number)];
       const auto first = static_cast<std::int32_t>(walks_.size());
       keep(static_cast<std::size_t>(c), child.height, depth);
       const std::vector<EntityId>& ends = levels_[static_cast<std::size_t>(depth)].ends;
       if (!ends.empty() && child.body >= 0) visit(child.body, Span<const EntityId>(ends));
       if (child.height > 0) {
-        descend(here.first_child + c, first, static_cast<std::int32_t>(walks_.size()), depth + 1, visit);
+        descend(number, first, static_cast<std::int32_t>(walks_.size()), depth + 1, visit);
       }
       walks_.resize(static_cast<std::size_t>(first));
     }

@@ -129,7 +129,7 @@ void PropertyRules::existentials(const RuleFilter& filter, RuleSet& out) const {
     return std::any_of(tails.begin(), tails.end(),
                        [&](EntityId a) { return a != but && !(object_identity_ && a == x); });
   };
-  const auto num_directed = static_cast<std::size_t>(2 * index_.num_relations());
+  const std::size_t num_directed = 2 * static_cast<std::size_t>(index_.num_relations());
   // Entities of which the body b(X, A) is true.
   std::vector<std::vector<EntityId>> bearers(num_directed);
   // (b, c): for how many X it is true with A = c only. By property.
@@ -192,7 +192,8 @@ void PropertyRules::existentials(const RuleFilter& filter, RuleSet& out) const {
           }
           if (!object_identity_ && b == h) predictions -= own;
           if (!object_identity_ && c == kSelf && b == index_.inverse(h)) predictions -= own_inverse;
-          if (filter.keeps(s, predictions)) found[static_cast<std::size_t>(row / kBlock)].push_back({head, b, s, predictions});
+          if (filter.keeps(s, predictions))
+            found[static_cast<std::size_t>(row / kBlock)].push_back({head, b, s, predictions});
         }
       },
       [](const std::vector<std::int64_t>&) {});

@@ -264,6 +264,7 @@ std::vector<RulePredictor::Evidence> RulePredictor::evidence(EntityId source, Re
   }
   std::stable_sort(found.begin(), found.end(), [](const auto& a, const auto& b) { return a.first > b.first; });
   std::vector<Evidence> sorted;
+  sorted.reserve(found.size());
   for (auto& [confidence, evidence] : found) sorted.push_back(std::move(evidence));
   return sorted;
 }

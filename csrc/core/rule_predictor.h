@@ -30,7 +30,8 @@ struct PredictorConfig {
 ///
 /// A rule h(X, Y) <- body answers (x, h, ?) along its body and (y, inverse of h, ?) against it. A rule h(X, c) <- body
 /// answers (x, h, ?) with c where its body is true of x, and (c, inverse of h, ?) with every x of which it is; a zero
-/// rule only the former. Bodies of equal beginning are walked together, rules of one atom with a constant are looked up.
+/// rule only the former. Bodies of equal beginning are walked together, rules of one atom with a constant are looked
+/// up.
 class RulePredictor {
  public:
   /// @param along, against  confidence of each rule in [0, 1], where it answers (x, head, ?) and (y, inverse of head,

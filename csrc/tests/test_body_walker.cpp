@@ -57,7 +57,7 @@ TEST(body_walker_finds_the_ends_that_plain_enumeration_finds) {
     const auto entities = static_cast<EntityId>(5 + seed % 5);
     const auto relations = static_cast<RelationId>(1 + seed % 2);
     // From sparse, where one way in three is a dead end, to nearly complete.
-    const int facts = static_cast<int>(entities) * static_cast<int>(2 + seed % 3);
+    const int facts = static_cast<int>(entities) * static_cast<int>(2 + 2 * (seed % 6));
     const Graph graph = crowded_graph(seed, entities, relations, facts);
     const RelationIndex index{Expand(graph)};
     const Bodies bodies = random_bodies(seed, relations, 12, 6);

@@ -185,6 +185,10 @@ def test_estimates_are_right_on_average_and_as_far_off_as_they_say(planted: Grap
     # A standard error is one: deviations spread by 1, and few lie beyond two.
     assert 0.9 < deviations.std() < 1.15
     assert 0.92 < (np.abs(deviations) < 2).mean() < 0.98
+    # So it is with rules that are often right, where facts must not count as wrong predictions.
+    sure = true_confidence > 0.2
+    assert sure.sum() > 3
+    assert 0.85 < deviations[:, sure].std() < 1.15
 
 
 def test_rare_rules_are_missed_as_often_as_makes_up_for_the_times_they_are_found(planted: Graph) -> None:
