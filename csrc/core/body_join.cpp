@@ -152,8 +152,7 @@ void join_bodies(const RelationIndex& index, const BodyCode& code, Span<const Tr
                  bool object_identity, CountTable& support) {
   constexpr std::int64_t kBlock = 16;
   for_each_dynamic(
-      static_cast<std::int64_t>(facts.size()), kBlock,
-      [&] { return Joiner(index, code, max_length, object_identity); },
+      static_cast<std::int64_t>(facts.size()), kBlock, [&] { return Joiner(index, code, max_length, object_identity); },
       [&](Joiner& joiner, std::int64_t i) { joiner.join(facts[static_cast<std::size_t>(i)]); },
       [&](Joiner& joiner) { joiner.table.for_each([&](std::uint64_t key, std::uint32_t n) { support.add(key, n); }); });
 }

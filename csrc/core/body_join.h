@@ -29,9 +29,9 @@ class BodyCode {
   std::uint64_t base_, num_relations_;
 };
 
-/// Adds 1 to each rule head <- body, coded by `code`, for every fact (x, head, y) that the body's walks join without the
-/// fact's own edge or its inverse: the support these facts give. Depth-first from the end where there is less to walk,
-/// with a look-up at the other for the last hop. Threaded; what comes out does not depend on it.
+/// Adds 1 to each rule head <- body, coded by `code`, for every fact (x, head, y) that the body's walks join without
+/// the fact's own edge or its inverse: the support these facts give. Depth-first from the end where there is less to
+/// walk, with a look-up at the other for the last hop. Threaded; what comes out does not depend on it.
 /// @param facts  forward facts of the index
 void join_bodies(const RelationIndex& index, const BodyCode& code, Span<const Triple> facts, int max_length,
                  bool object_identity, CountTable& support);

@@ -80,8 +80,8 @@ bool BodyWalker::blocked_without(std::int32_t kept, std::int32_t fresh, int hops
   if (kept < 0) return true;
   if (hops == 0) return false;
   // One of its inner entities must be blocked, and the fresh walk must stay free.
-  for (std::int32_t w = walks_[static_cast<std::size_t>(kept)].before;
-       walks_[static_cast<std::size_t>(w)].before >= 0; w = walks_[static_cast<std::size_t>(w)].before) {
+  for (std::int32_t w = walks_[static_cast<std::size_t>(kept)].before; walks_[static_cast<std::size_t>(w)].before >= 0;
+       w = walks_[static_cast<std::size_t>(w)].before) {
     const EntityId inner = walks_[static_cast<std::size_t>(w)].at;
     if (on_walk(fresh, inner)) continue;
     blockers_.push_back(inner);

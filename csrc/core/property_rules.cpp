@@ -192,7 +192,8 @@ void PropertyRules::existentials(const RuleFilter& filter, RuleSet& out) const {
           }
           if (!object_identity_ && b == h) predictions -= own;
           if (!object_identity_ && c == kSelf && b == index_.inverse(h)) predictions -= own_inverse;
-          if (filter.keeps(s, predictions)) found[static_cast<std::size_t>(row / kBlock)].push_back({head, b, s, predictions});
+          if (filter.keeps(s, predictions))
+            found[static_cast<std::size_t>(row / kBlock)].push_back({head, b, s, predictions});
         }
       },
       [](const std::vector<std::int64_t>&) {});

@@ -13,8 +13,7 @@ struct RuleFilter {
   double min_confidence = 0.001;  // raw: support / predictions
 
   bool keeps(std::int64_t support, std::int64_t predictions) const {
-    return support >= min_support &&
-           static_cast<double>(support) >= min_confidence * static_cast<double>(predictions);
+    return support >= min_support && static_cast<double>(support) >= min_confidence * static_cast<double>(predictions);
   }
 };
 
@@ -34,7 +33,8 @@ class PropertyRules {
   void zeros(const RuleFilter& filter, RuleSet& out) const;
 
  private:
-  // Property p < num_runs: "has b to d", d's run of the inverse of b. From there on: num_runs + b, "has b to itself", b forward.
+  // Property p < num_runs: "has b to d", d's run of the inverse of b. From there on: num_runs + b, "has b to itself", b
+  // forward.
   RelationId relation(std::int32_t property) const;
   EntityId constant(std::int32_t property) const;
   std::int32_t num_properties() const { return index_.num_runs() + index_.num_relations(); }
@@ -47,9 +47,9 @@ class PropertyRules {
 
   const RelationIndex& index_;
   bool object_identity_;
-  std::vector<EntityId> holder_;          // by run: whose it is
-  std::vector<std::int32_t> of_edge_;     // by edge, in the index's order
-  std::vector<std::int32_t> first_edge_;  // by entity
+  std::vector<EntityId> holder_;              // by run: whose it is
+  std::vector<std::int32_t> of_edge_;         // by edge, in the index's order
+  std::vector<std::int32_t> first_edge_;      // by entity
   std::vector<std::vector<EntityId>> loops_;  // by forward relation: who has it to itself
   std::vector<std::int64_t> offsets_;         // members of the properties that are no self-loops,
   std::vector<EntityId> members_;             // entities that have the property to themselves left out

@@ -10,7 +10,8 @@ RelationIndex::RelationIndex(const Expand& expand)
     : num_entities_(expand.num_entities()), num_relations_(expand.graph().num_relations()) {
   constexpr std::int64_t kMost = std::numeric_limits<std::int32_t>::max();
   const std::int64_t edges = expand.graph().num_edges();
-  if (edges >= kMost) throw std::invalid_argument("rules: expected fewer than 2^31 edges, got " + std::to_string(edges));
+  if (edges >= kMost)
+    throw std::invalid_argument("rules: expected fewer than 2^31 edges, got " + std::to_string(edges));
   tails_.reserve(static_cast<std::size_t>(edges));
   offsets_.reserve(static_cast<std::size_t>(num_entities_) + 1);
   offsets_.push_back(0);

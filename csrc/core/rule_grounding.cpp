@@ -68,8 +68,8 @@ class Search {
 
 }  // namespace
 
-std::vector<BodyWalk> ground_rule(const RelationIndex& index, const RuleSet& rules, std::size_t rule, EntityId x, EntityId y,
-                              bool object_identity, int most) {
+std::vector<BodyWalk> ground_rule(const RelationIndex& index, const RuleSet& rules, std::size_t rule, EntityId x,
+                                  EntityId y, bool object_identity, int most) {
   Search search(index, rules, rule, object_identity, most);
   const RuleKind kind = rules.kind(rule);
   if (kind == RuleKind::kCyclic) return search.from(x, y, true);

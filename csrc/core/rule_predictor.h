@@ -17,20 +17,24 @@ class RuleTables;
 /// How the rules that speak for an answer make its score.
 enum class Aggregation : std::uint8_t {
   kMaxPlus,  ///< by the best rule; of equal ones by the next best, and so on
-  kNoisyOr,  ///< 1 - prod(1 - confidence)
+  kNoisyOr,  ///< 1 - prod(1 - confidence), as far as the rules are independent
 };
 
 struct PredictorConfig {
   bool object_identity = false;
   Aggregation aggregation = Aggregation::kNoisyOr;
   int top_k = 10;  ///< how many of an answer's best rules count; 0 for all of them (noisy-or only)
+  /// The rules of an answer mostly say the same thing again: the k-th best counts discount^(k - 1) times its -log(1 -
+  /// confidence). 1 takes them for independent; towards 0 noisy-or comes to order as max-plus does.
+  double discount = 1;
 };
 
 /// Answers queries with the rules of a set.
 ///
 /// A rule h(X, Y) <- body answers (x, h, ?) along its body and (y, inverse of h, ?) against it. A rule h(X, c) <- body
 /// answers (x, h, ?) with c where its body is true of x, and (c, inverse of h, ?) with every x of which it is; a zero
-/// rule only the former. Bodies of equal beginning are walked together, rules of one atom with a constant are looked up.
+/// rule only the former. Bodies of equal beginning are walked together, rules of one atom with a constant are looked
+/// up.
 class RulePredictor {
  public:
   /// @param along, against  confidence of each rule in [0, 1], where it answers (x, head, ?) and (y, inverse of head,
@@ -45,7 +49,8 @@ class RulePredictor {
   struct Answers {
     std::vector<std::int64_t> offsets{0};
     std::vector<EntityId> entities;
-    /// Noisy-or: the sum of -log(1 - confidence). Max-plus: the best confidence, less as little as orders the answers.
+    /// Noisy-or: the discounted sum of -log(1 - confidence). Max-plus: the best confidence, less as little as orders
+    /// the answers.
     std::vector<double> scores;
   };
   /// Threaded over queries.

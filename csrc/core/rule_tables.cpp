@@ -49,7 +49,8 @@ void RuleTables::sort_cyclic(Span<const double> along, Span<const double> agains
     if (against[rule] > 0) {
       std::vector<RelationId> turned;
       for (std::size_t i = body.size(); i-- > 0;) turned.push_back(index_.inverse(body[i]));
-      by_query[static_cast<std::size_t>(index_.inverse(head))].emplace_back(std::move(turned), weight_of(against[rule]));
+      by_query[static_cast<std::size_t>(index_.inverse(head))].emplace_back(std::move(turned),
+                                                                            weight_of(against[rule]));
     }
   }
   for (std::size_t q = 0; q < by_query.size(); ++q) {
@@ -135,8 +136,7 @@ void RuleTables::sort_constant(Span<const double> along, Span<const double> agai
   group(constant, groups_, [this](const Row& row) { constants_.push_back({row.end, row.answer, row.weight}); });
   group(open, open_groups_, [this](const Row& row) { open_.push_back({row.answer, row.weight}); });
 
-  std::stable_sort(turned.begin(), turned.end(),
-                   [](const TurnedRow& a, const TurnedRow& b) { return a.key < b.key; });
+  std::stable_sort(turned.begin(), turned.end(), [](const TurnedRow& a, const TurnedRow& b) { return a.key < b.key; });
   turned_.reserve(turned.size());
   turned_offsets_.push_back(0);
   for (const TurnedRow& row : turned) {

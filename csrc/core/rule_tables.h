@@ -68,17 +68,17 @@ class RuleTables {
   const RelationIndex& index_;
   const RuleSet& rules_;
   bool object_identity_;
-  std::vector<Bodies> bodies_;                       // by query relation
-  std::vector<std::vector<Group>> groups_;           // by head: bodies with a constant
+  std::vector<Bodies> bodies_;              // by query relation
+  std::vector<std::vector<Group>> groups_;  // by head: bodies with a constant
   std::vector<Constant> constants_;
-  std::vector<std::vector<Group>> open_groups_;      // by head: bodies with a free end
+  std::vector<std::vector<Group>> open_groups_;  // by head: bodies with a free end
   std::vector<Open> open_;
-  std::vector<std::vector<Open>> zeros_;             // by head
+  std::vector<std::vector<Open>> zeros_;                 // by head
   std::vector<std::vector<Long>> longs_, turned_longs_;  // by query relation: read along, against
-  std::vector<std::int64_t> turned_keys_;            // (head, constant) as one number, rising
+  std::vector<std::int64_t> turned_keys_;                // (head, constant) as one number, rising
   std::vector<std::int64_t> turned_offsets_;
   std::vector<Turned> turned_;
-  std::vector<std::vector<EntityId>> bearers_;       // by relation: who has it
+  std::vector<std::vector<EntityId>> bearers_;  // by relation: who has it
 };
 
 }  // namespace kgwalk

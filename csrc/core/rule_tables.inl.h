@@ -60,7 +60,8 @@ void RuleTables::about(EntityId source, RelationId relation, const Add& add) con
   for (const Long& rule : longs_[head]) {
     const EntityId c = rules_.head_constant[static_cast<std::size_t>(rule.rule)];
     const EntityId answer = c == kSelf ? source : c;
-    if (!ground_rule(index_, rules_, static_cast<std::size_t>(rule.rule), source, answer, object_identity_, 1).empty()) {
+    if (!ground_rule(index_, rules_, static_cast<std::size_t>(rule.rule), source, answer, object_identity_, 1)
+             .empty()) {
       add(answer, rule.weight);
     }
   }
@@ -83,9 +84,9 @@ void RuleTables::those_who(EntityId source, RelationId relation, const Add& add)
       }
       for (const EntityId x : bearers_[static_cast<std::size_t>(rule.relation)]) {
         if (x == source) continue;
-        const bool holds = rule.end == kSelf ? index_.has(x, rule.relation, x)
-                                             : !object_identity_ ||
-                                                   is_open(index_.tails(x, rule.relation), x, source, true);
+        const bool holds = rule.end == kSelf
+                               ? index_.has(x, rule.relation, x)
+                               : !object_identity_ || is_open(index_.tails(x, rule.relation), x, source, true);
         if (holds) add(x, rule.weight);
       }
     }
