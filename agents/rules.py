@@ -54,7 +54,9 @@ class RulesConfig:
         seconds: no round of mining begins after so many; None for no limit.
         aggregation: how the confidences of the rules that give one answer make its score. ``"max-plus"`` compares the
             best rule, then the second best and so on; ``"noisy-or"`` takes them for independent.
-        top_k: how many of an answer's best rules count; 0 for all (noisy-or only).
+        top_k: how many of an answer's best rules count; 0 for all (noisy-or without discount only).
+        discount: the k-th best of them counts ``discount ** (k - 1)`` in a noisy-or. Rules that give the same answer
+            are seldom independent; 1 takes them so, towards 0 the order becomes that of max-plus.
         smoothing: a rule's confidence is ``support / (predictions + smoothing)``.
         growth: factor on the smoothing of a cyclic rule for each atom after its first.
         existential_weight: factor on the confidence of existential rules.
@@ -73,6 +75,7 @@ class RulesConfig:
     seconds: float | None = None
     aggregation: Literal["noisy-or", "max-plus"] = "noisy-or"
     top_k: int = 10
+    discount: float = 1.0
     smoothing: float = 5.0
     growth: float = 1.0
     existential_weight: float = 1.0
@@ -89,8 +92,10 @@ class RulesConfig:
             raise ValueError(f"aggregation must be noisy-or or max-plus, got {self.aggregation!r}")
         if type(self.top_k) is not int or self.top_k < 0:
             raise ValueError(f"top_k must be a whole number of 0 or more, got {self.top_k!r}")
-        if self.aggregation == "max-plus" and self.top_k == 0:
-            raise ValueError("top_k must be at least 1 with max-plus; 0, for all, goes with noisy-or")
+        if not 0 < self.discount <= 1:
+            raise ValueError(f"discount must be above 0 and at most 1, got {self.discount}")
+        if self.top_k == 0 and (self.aggregation == "max-plus" or self.discount < 1):
+            raise ValueError("top_k must be at least 1; 0, for all, goes with noisy-or and no discount")
         for key in ("smoothing", "growth"):
             if not 0 <= getattr(self, key) < math.inf:
                 raise ValueError(f"{key} must be a finite number of 0 or more, got {getattr(self, key)}")
@@ -269,6 +274,7 @@ class RuleAgent:
                 object_identity=c.object_identity,
                 aggregation=c.aggregation,
                 top_k=c.top_k,
+                discount=c.discount,
             )
             self._predictor = (graph, predictor)
         return self._predictor[1]

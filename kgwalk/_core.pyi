@@ -390,12 +390,14 @@ class RulePredictor:
         object_identity: bool = False,
         aggregation: str = "noisy-or",
         top_k: int = 10,
+        discount: float = 1.0,
     ) -> None:
         """Confidence (n,) of each rule where it answers (x, head, ?); `against`, the same if None, where it answers
         (y, inverse of head, ?). 0 leaves a rule out. `top_k`: an answer's best rules that count, 0 for all (noisy-or).
+        The k-th best counts `discount ** (k - 1)` in a noisy-or, discount in (0, 1].
 
         ValueError on confidences outside [0, 1] or of another length, an aggregation that is neither "noisy-or" nor
-        "max-plus", a senseless top_k; IndexError on rules with ids outside the graph; TypeError on no graph or rules.
+        "max-plus", a senseless top_k or discount; IndexError on rules with ids outside the graph; TypeError on no graph or rules.
         """
     def answer(self, queries: Ids, limit: int = 0, skip_known: bool = True) -> tuple[Offsets, Ids, NDArray[np.float64]]:
         """Offsets (n + 1,), answers and falling scores of (n, 3) queries (source, relation, any), ties by id. Threaded.

@@ -68,8 +68,8 @@ void register_rule_mining(py::module_& m) {
   py::class_<RulePredictor>(m, "RulePredictor")
       .def(py::init([](const py::object& graph, std::shared_ptr<RuleSet> rules, const Array<double>& confidence,
                        const std::optional<Array<double>>& against, bool object_identity,
-                       const std::string& aggregation, int top_k) {
-             const PredictorConfig config{object_identity, aggregation_of(aggregation), top_k};
+                       const std::string& aggregation, int top_k, double discount) {
+             const PredictorConfig config{object_identity, aggregation_of(aggregation), top_k, discount};
              const auto along = view(confidence, "confidence");
              const auto turned = against ? view(*against, "against") : along;
              const Expand expand = as_expand(graph);
@@ -78,7 +78,7 @@ void register_rule_mining(py::module_& m) {
            }),
            py::arg("graph"), py::arg("rules").none(false), py::arg("confidence"), py::kw_only(),
            py::arg("against") = py::none(), py::arg("object_identity") = false, py::arg("aggregation") = "noisy-or",
-           py::arg("top_k") = 10)
+           py::arg("top_k") = 10, py::arg("discount") = 1.0)
       .def(
           "answer",
           [](const RulePredictor& predictor, const Ids& queries, std::int64_t limit, bool skip_known) {

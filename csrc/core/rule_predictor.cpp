@@ -96,7 +96,10 @@ void Tally::rank(std::int64_t limit, std::vector<Scored>& out) {
   if (config_.aggregation == Aggregation::kNoisyOr) {
     for (std::size_t i = 0; i < n; ++i) {
       double sum = config_.top_k == 0 ? sums_[i] : 0;
-      for (std::int32_t k = 0; k < counts_[i]; ++k) sum += static_cast<double>(best(i)[k]);
+      double share = 1;
+      for (std::int32_t k = 0; k < counts_[i]; ++k, share *= config_.discount) {
+        sum += share * static_cast<double>(best(i)[k]);
+      }
       out.push_back({entities_[i], sum});
     }
     const auto before = [](const Scored& a, const Scored& b) {
@@ -187,6 +190,13 @@ RulePredictor::RulePredictor(const Expand& expand, std::shared_ptr<const RuleSet
       against_(against.begin(), against.end()),
       config_(config) {
   if (config.top_k < 0) throw std::invalid_argument("top_k: expected 0 or more, got " + std::to_string(config.top_k));
+  if (!(config.discount > 0 && config.discount <= 1)) {
+    throw std::invalid_argument("discount: expected a number above 0 and up to 1, got " +
+                                std::to_string(config.discount));
+  }
+  if (config.discount < 1 && config.top_k == 0) {
+    throw std::invalid_argument("top_k: with a discount it must be given; 0 (all) goes without one");
+  }
   if (config.aggregation == Aggregation::kMaxPlus && config.top_k == 0) {
     throw std::invalid_argument("top_k: max-plus compares a given number of rules; 0 (all) goes with noisy-or only");
   }

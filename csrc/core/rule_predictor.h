@@ -17,13 +17,16 @@ class RuleTables;
 /// How the rules that speak for an answer make its score.
 enum class Aggregation : std::uint8_t {
   kMaxPlus,  ///< by the best rule; of equal ones by the next best, and so on
-  kNoisyOr,  ///< 1 - prod(1 - confidence)
+  kNoisyOr,  ///< 1 - prod(1 - confidence), as far as the rules are independent
 };
 
 struct PredictorConfig {
   bool object_identity = false;
   Aggregation aggregation = Aggregation::kNoisyOr;
   int top_k = 10;  ///< how many of an answer's best rules count; 0 for all of them (noisy-or only)
+  /// The rules of an answer mostly say the same thing again: the k-th best counts discount^(k - 1) times its -log(1 -
+  /// confidence). 1 takes them for independent; towards 0 noisy-or comes to order as max-plus does.
+  double discount = 1;
 };
 
 /// Answers queries with the rules of a set.
@@ -46,7 +49,8 @@ class RulePredictor {
   struct Answers {
     std::vector<std::int64_t> offsets{0};
     std::vector<EntityId> entities;
-    /// Noisy-or: the sum of -log(1 - confidence). Max-plus: the best confidence, less as little as orders the answers.
+    /// Noisy-or: the discounted sum of -log(1 - confidence). Max-plus: the best confidence, less as little as orders
+    /// the answers.
     std::vector<double> scores;
   };
   /// Threaded over queries.

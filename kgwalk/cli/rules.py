@@ -153,6 +153,10 @@ def evaluate(
     top_k: Annotated[
         int | None, typer.Option(min=0, help="How many of them count, 0 for all.", show_default="the dataset's own")
     ] = None,
+    discount: Annotated[
+        float | None,
+        typer.Option(help="What each further one counts, in (0, 1].", show_default="the dataset's own"),
+    ] = None,
     smoothing: Annotated[
         float | None,
         typer.Option(help="Predictions taken to have failed unseen.", show_default="the dataset's own"),
@@ -188,6 +192,7 @@ def evaluate(
     given = {
         "aggregation": aggregation,
         "top_k": top_k,
+        "discount": discount,
         "smoothing": smoothing,
         "growth": growth,
         "existential_weight": existential_weight,

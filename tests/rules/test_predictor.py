@@ -37,7 +37,7 @@ class Case:
     against: list[float]
     identity: bool
 
-    def predictor(self, aggregation: str = "noisy-or", top_k: int = 10) -> RulePredictor:
+    def predictor(self, aggregation: str = "noisy-or", top_k: int = 10, discount: float = 1.0) -> RulePredictor:
         return RulePredictor(
             self.graph.graph(),
             rules_of(self.rules, self.graph.num_entities, self.graph.num_relations),
@@ -46,6 +46,7 @@ class Case:
             object_identity=self.identity,
             aggregation=aggregation,
             top_k=top_k,
+            discount=discount,
         )
 
     def queries(self) -> list[Fact]:
@@ -103,9 +104,15 @@ def answers_of(result: tuple[np.ndarray, np.ndarray, np.ndarray]) -> list[Ranked
 
 
 @settings(max_examples=150)
-@given(cases(), st.sampled_from([0, 1, 2, 10]), st.sampled_from([0, 0, 1, 2]), st.booleans())
-def test_noisy_or(case: Case, top_k: int, limit: int, skip_known: bool) -> None:
-    predictor = case.predictor("noisy-or", top_k)
+@given(
+    cases(),
+    st.sampled_from([(0, 1.0), (1, 1.0), (2, 1.0), (10, 1.0), (2, 0.5), (10, 0.7)]),
+    st.sampled_from([0, 0, 1, 2]),
+    st.booleans(),
+)
+def test_noisy_or(case: Case, counted: tuple[int, float], limit: int, skip_known: bool) -> None:
+    top_k, discount = counted
+    predictor = case.predictor("noisy-or", top_k, discount)
     queries = case.queries()
     for (source, relation, _), got in zip(
         queries, answers_of(predictor.answer(ids(queries), limit, skip_known)), strict=True
@@ -114,7 +121,7 @@ def test_noisy_or(case: Case, top_k: int, limit: int, skip_known: bool) -> None:
         expected = {}
         for y, rules in case.fired(source, relation).items():
             best = [min(c, SURE) for c, _ in rules][: top_k or None]
-            expected[y] = sum(-math.log1p(-c) for c in best)
+            expected[y] = sum(-math.log1p(-c) * discount**k for k, c in enumerate(best))
         want = {y: score for y, score in expected.items() if y not in hidden}
         # Equal sums of equal rules are equal to the last bit: the order says so, ties by entity.
         order = sorted(want, key=lambda y: (-round(want[y], 4), y))
@@ -266,6 +273,9 @@ HALF = np.array([0.5, 0.5])
         (HALF, {"against": np.array([1, 1])}, "against: expected dtype float64"),
         (HALF, {"aggregation": "max"}, "aggregation"),
         (HALF, {"top_k": -1}, "top_k"),
+        (HALF, {"discount": 0.0}, "discount"),
+        (HALF, {"discount": float("nan")}, "discount"),
+        (HALF, {"discount": 0.5, "top_k": 0}, "discount"),
         (HALF, {"aggregation": "max-plus", "top_k": 0}, "top_k"),
     ],
 )
