@@ -30,11 +30,11 @@ struct MinerConfig {
 /// slice of the entities that have each relation, from which it follows the bodies that begin with it and have enough
 /// support: pairs that the rule predicts and that are no facts.
 ///
-/// A count from k of n facts or sources is k / n of the whole in expectation: result() scales it up, unbiased, with the
-/// confidence's standard error beside it. A body found late is followed from the slices it missed when their turn comes
-/// again: after total_rounds() everything is exact. Same seed and rounds, same rules, whatever the number of threads.
-///
-/// Calls from several threads take turns.
+/// A count from k of n facts or sources is k / n of the whole in expectation: result() scales it up, unbiased over all
+/// rules, with the confidence's standard error beside it. (Those that have come to min_support early are, taken alone,
+/// the lucky ones: their support is on the high side until more is seen.) A body found late is followed from the slices
+/// it missed when their turn comes again: after total_rounds() everything is exact. Same seed and rounds, same rules,
+/// whatever the number of threads.
 class RuleMiner {
  public:
   /// @throws std::invalid_argument on a config that makes no sense, std::out_of_range on a corrupt graph
@@ -49,7 +49,7 @@ class RuleMiner {
 
   struct Result {
     RuleSet rules;               ///< by head, then falling confidence
-    std::vector<double> errors;  ///< standard error of each confidence, 0 where it is exact
+    std::vector<double> errors;  ///< estimated standard error of each confidence; 0 once it is exact
   };
   Result result() const;
 

@@ -173,7 +173,7 @@ def test_a_file_is_read_once_until_it_changes(family: Dataset, rule_file: Path, 
     assert RuleReward.make(family, copy) is not first
 
 
-@pytest.mark.parametrize("option", [None, 3, {}, {"threshold": 0.2}, {"file": "x", "treshold": 0.2}])
+@pytest.mark.parametrize("option", [None, 3, {}, {"threshold": 0.2}, {"file": "x", "threshold_": 0.2}])
 def test_what_to_give_is_told(family: Dataset, option: Any) -> None:
     arguments = {} if option is None else {"rules": option}
     with pytest.raises(ValueError, match=r"rules=: expected the path of a rule file.*a RuleSet.*; got"):
