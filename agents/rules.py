@@ -95,7 +95,7 @@ class RulesConfig:
         if not 0 < self.discount <= 1:
             raise ValueError(f"discount must be above 0 and at most 1, got {self.discount}")
         if self.top_k == 0 and (self.aggregation == "max-plus" or self.discount < 1):
-            raise ValueError("top_k must be at least 1; 0, for all, goes with noisy-or and no discount")
+            raise ValueError("top_k must be at least 1; 0, for all, goes with aggregation noisy-or and discount 1 only")
         for key in ("smoothing", "growth"):
             if not 0 <= getattr(self, key) < math.inf:
                 raise ValueError(f"{key} must be a finite number of 0 or more, got {getattr(self, key)}")
