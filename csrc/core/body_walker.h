@@ -61,7 +61,8 @@ class BodyWalker {
       const auto first = static_cast<std::int32_t>(walks_.size());
       keep(static_cast<std::size_t>(c), child.height, depth);
       const std::vector<EntityId>& ends = levels_[static_cast<std::size_t>(depth)].ends;
-      if (!ends.empty() && child.body >= 0) visit(child.body, Span<const EntityId>(ends));
+      if (ends.empty()) continue;  // nor does anything below
+      if (child.body >= 0) visit(child.body, Span<const EntityId>(ends));
       if (child.height > 0) {
         descend(number, first, static_cast<std::int32_t>(walks_.size()), depth + 1, visit);
       }
