@@ -1,9 +1,10 @@
 #include "core/rule_tables.h"
 
 #include <cmath>
-#include <numeric>
 #include <tuple>
 #include <utility>
+
+#include "core/dynamic_for.h"
 
 namespace kgwalk {
 namespace {
@@ -20,11 +21,7 @@ RuleTables::RuleTables(const RelationIndex& index, const RuleSet& rules, Span<co
     : index_(index), rules_(rules), object_identity_(object_identity) {
   const auto num_directed = 2 * static_cast<std::size_t>(index.num_relations());
   bodies_.resize(num_directed);
-  groups_.resize(num_directed);
-  open_groups_.resize(num_directed);
-  zeros_.resize(num_directed);
-  longs_.resize(num_directed);
-  turned_longs_.resize(num_directed);
+  heads_.resize(num_directed);
   bearers_.resize(num_directed);
   for (EntityId e = 0; e < index.num_entities(); ++e) {
     for (const RelationIndex::Run& run : index.runs(e)) {
@@ -32,7 +29,7 @@ RuleTables::RuleTables(const RelationIndex& index, const RuleSet& rules, Span<co
     }
   }
   sort_cyclic(along, against);
-  sort_constant(along, against);
+  sort_by_head(along, against);
 }
 
 void RuleTables::sort_cyclic(Span<const double> along, Span<const double> against) {
@@ -74,78 +71,91 @@ void RuleTables::sort_cyclic(Span<const double> along, Span<const double> agains
   }
 }
 
-void RuleTables::sort_constant(Span<const double> along, Span<const double> against) {
-  // (head, relation of the body) of a rule, then what it looks for.
+void RuleTables::sort_by_head(Span<const double> along, Span<const double> against) {
+  std::vector<std::vector<std::int64_t>> rules(heads_.size()), about_self(heads_.size());
+  for (std::size_t rule = 0; rule < rules_.size(); ++rule) {
+    if (rules_.head_constant[rule] == kVariable) continue;
+    const RelationId head = rules_.head[rule];
+    rules[static_cast<std::size_t>(head)].push_back(static_cast<std::int64_t>(rule));
+    // What is said of X and itself answers both ways round, but for what is said of everybody.
+    if (rules_.head_constant[rule] == kSelf && !rules_.body_of(rule).empty()) {
+      about_self[static_cast<std::size_t>(index_.inverse(head))].push_back(static_cast<std::int64_t>(rule));
+    }
+  }
+  struct Nothing {};
+  for_each_dynamic(
+      static_cast<std::int64_t>(heads_.size()), 1, [] { return Nothing{}; },
+      [&](Nothing, std::int64_t h) {
+        const auto head = static_cast<std::size_t>(h);
+        sort_head(static_cast<RelationId>(h), rules[head], about_self[head], along, against);
+      },
+      [](Nothing) {});
+}
+
+void RuleTables::sort_head(RelationId head, Span<const std::int64_t> rules, Span<const std::int64_t> about_self,
+                           Span<const double> along, Span<const double> against) {
   struct Row {
-    RelationId head, relation;
+    RelationId relation;
     EntityId end, answer;
     float weight;
   };
-  std::vector<Row> constant, open;
-  struct TurnedRow {
-    std::int64_t key;
-    Turned rule;
-  };
-  std::vector<TurnedRow> turned;
-  for (std::size_t rule = 0; rule < rules_.size(); ++rule) {
-    const RuleKind kind = rules_.kind(rule);
-    if (kind == RuleKind::kCyclic) continue;
-    const RelationId head = rules_.head[rule];
-    const EntityId c = rules_.head_constant[rule], d = rules_.body_constant[rule];
+  std::vector<Row> constant, open, turned;
+  Head& out = heads_[static_cast<std::size_t>(head)];
+  const auto read_along = [&](std::int64_t number) {
+    const auto rule = static_cast<std::size_t>(number);
+    if (!(along[rule] > 0)) return;
+    const float weight = weight_of(along[rule]);
     const auto body = rules_.body_of(rule);
-    // What is said of X and itself answers both ways round.
-    if (along[rule] > 0) {
-      const float weight = weight_of(along[rule]);
-      for (const RelationId h : {head, index_.inverse(head)}) {
-        if (h != head && (c != kSelf || kind == RuleKind::kZero)) break;
-        if (kind == RuleKind::kZero) {
-          zeros_[static_cast<std::size_t>(h)].push_back({c, weight});
-        } else if (body.size() > 1) {
-          longs_[static_cast<std::size_t>(h)].push_back({static_cast<std::int64_t>(rule), weight});
-        } else {
-          (kind == RuleKind::kConstant ? constant : open).push_back({h, body[0], d, c, weight});
-        }
-      }
+    const EntityId c = rules_.head_constant[rule], d = rules_.body_constant[rule];
+    if (body.empty()) {
+      out.zeros.push_back({c, weight});
+    } else if (body.size() > 1) {
+      out.longs.push_back({number, weight});
+    } else {
+      (d == kVariable ? open : constant).push_back({body[0], d, c, weight});
     }
-    if (against[rule] > 0 && c != kSelf && kind != RuleKind::kZero) {
-      const float weight = weight_of(against[rule]);
-      if (body.size() > 1) {
-        turned_longs_[static_cast<std::size_t>(index_.inverse(head))].push_back(
-            {static_cast<std::int64_t>(rule), weight});
-      } else {
-        turned.push_back({std::int64_t{head} * index_.num_entities() + c, {body[0], d, weight}});
-      }
+  };
+  for (const std::int64_t number : rules) read_along(number);
+  for (const std::int64_t number : about_self) read_along(number);
+  for (const std::int64_t number : rules) {
+    const auto rule = static_cast<std::size_t>(number);
+    const auto body = rules_.body_of(rule);
+    const EntityId c = rules_.head_constant[rule];
+    if (!(against[rule] > 0) || c == kSelf || body.empty()) continue;
+    const float weight = weight_of(against[rule]);
+    if (body.size() > 1) {
+      out.turned_longs.push_back({number, weight});
+    } else {
+      turned.push_back({body[0], rules_.body_constant[rule], c, weight});
     }
   }
 
-  const auto before = [](const Row& a, const Row& b) {
-    return std::tie(a.head, a.relation, a.end, a.answer) < std::tie(b.head, b.relation, b.end, b.answer);
-  };
-  const auto group = [&](std::vector<Row>& rows, std::vector<std::vector<Group>>& groups, const auto& take) {
-    std::stable_sort(rows.begin(), rows.end(), before);
+  // Equal rules of a file stay in its order: sums of their weights must not depend on the sort.
+  const auto group = [](std::vector<Row>& rows, std::vector<Group>& groups, const auto& take) {
+    std::stable_sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) {
+      return std::tie(a.relation, a.end, a.answer) < std::tie(b.relation, b.end, b.answer);
+    });
     for (std::size_t i = 0; i < rows.size(); ++i) {
-      const Row& row = rows[i];
-      auto& of_head = groups[static_cast<std::size_t>(row.head)];
       const auto at = static_cast<std::int64_t>(i);
-      if (of_head.empty() || of_head.back().relation != row.relation) of_head.push_back({row.relation, at, at});
-      ++of_head.back().end;
-      take(row);
+      if (groups.empty() || groups.back().relation != rows[i].relation) groups.push_back({rows[i].relation, at, at});
+      ++groups.back().end;
+      take(rows[i]);
     }
   };
-  constants_.reserve(constant.size());
-  group(constant, groups_, [this](const Row& row) { constants_.push_back({row.end, row.answer, row.weight}); });
-  group(open, open_groups_, [this](const Row& row) { open_.push_back({row.answer, row.weight}); });
+  out.constants.reserve(constant.size());
+  group(constant, out.constant_groups,
+        [&](const Row& row) { out.constants.push_back({row.end, row.answer, row.weight}); });
+  group(open, out.open_groups, [&](const Row& row) { out.open.push_back({row.answer, row.weight}); });
 
-  std::stable_sort(turned.begin(), turned.end(), [](const TurnedRow& a, const TurnedRow& b) { return a.key < b.key; });
-  turned_.reserve(turned.size());
-  turned_offsets_.push_back(0);
-  for (const TurnedRow& row : turned) {
-    if (turned_keys_.empty() || turned_keys_.back() != row.key) {
-      turned_keys_.push_back(row.key);
-      turned_offsets_.push_back(turned_offsets_.back());
+  std::stable_sort(turned.begin(), turned.end(), [](const Row& a, const Row& b) { return a.answer < b.answer; });
+  out.turned.reserve(turned.size());
+  for (const Row& row : turned) {
+    if (out.turned_constants.empty() || out.turned_constants.back() != row.answer) {
+      out.turned_constants.push_back(row.answer);
+      out.turned_offsets.push_back(out.turned_offsets.back());
     }
-    turned_.push_back(row.rule);
-    ++turned_offsets_.back();
+    out.turned.push_back({row.relation, row.end, row.weight});
+    ++out.turned_offsets.back();
   }
 }
 

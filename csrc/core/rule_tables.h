@@ -62,22 +62,29 @@ class RuleTables {
     float weight;
   };
 
+  /// All rules about one entity of one directed head, each list in the order it is searched.
+  struct Head {
+    std::vector<Group> constant_groups, open_groups;
+    std::vector<Constant> constants;
+    std::vector<Open> open, zeros;
+    std::vector<Long> longs;
+    // Read against: the rules of each head constant, rising.
+    std::vector<EntityId> turned_constants;
+    std::vector<std::int64_t> turned_offsets{0};
+    std::vector<Turned> turned;
+    std::vector<Long> turned_longs;
+  };
+
   void sort_cyclic(Span<const double> along, Span<const double> against);
-  void sort_constant(Span<const double> along, Span<const double> against);
+  void sort_by_head(Span<const double> along, Span<const double> against);
+  void sort_head(RelationId head, Span<const std::int64_t> rules, Span<const std::int64_t> about_self,
+                 Span<const double> along, Span<const double> against);
 
   const RelationIndex& index_;
   const RuleSet& rules_;
   bool object_identity_;
-  std::vector<Bodies> bodies_;              // by query relation
-  std::vector<std::vector<Group>> groups_;  // by head: bodies with a constant
-  std::vector<Constant> constants_;
-  std::vector<std::vector<Group>> open_groups_;  // by head: bodies with a free end
-  std::vector<Open> open_;
-  std::vector<std::vector<Open>> zeros_;                 // by head
-  std::vector<std::vector<Long>> longs_, turned_longs_;  // by query relation: read along, against
-  std::vector<std::int64_t> turned_keys_;                // (head, constant) as one number, rising
-  std::vector<std::int64_t> turned_offsets_;
-  std::vector<Turned> turned_;
+  std::vector<Bodies> bodies_;                  // by query relation
+  std::vector<Head> heads_;                     // by directed relation
   std::vector<std::vector<EntityId>> bearers_;  // by relation: who has it
 };
 

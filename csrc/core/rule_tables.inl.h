@@ -16,7 +16,7 @@ inline bool is_open(Span<const EntityId> tails, EntityId x, EntityId c, bool obj
 
 template <class Add>
 void RuleTables::about(EntityId source, RelationId relation, const Add& add) const {
-  const auto head = static_cast<std::size_t>(relation);
+  const Head& head = heads_[static_cast<std::size_t>(relation)];
   const auto say = [&](EntityId answer, float weight) {
     if (answer == kSelf) {
       add(source, weight);
@@ -26,12 +26,12 @@ void RuleTables::about(EntityId source, RelationId relation, const Add& add) con
   };
   const auto runs = index_.runs(source);
   const RelationIndex::Run* run = runs.begin();
-  for (const Group& group : groups_[head]) {
+  for (const Group& group : head.constant_groups) {
     while (run != runs.end() && run->relation < group.relation) ++run;
     if (run == runs.end()) break;
     if (run->relation != group.relation) continue;
-    const Constant* const first = constants_.data() + group.begin;
-    const Constant* const last = constants_.data() + group.end;
+    const Constant* const first = head.constants.data() + group.begin;
+    const Constant* const last = head.constants.data() + group.end;
     const auto tails = index_.tails(*run);
     const auto before = [](const Constant& rule, EntityId end) { return rule.end < end; };
     const Constant* rule = first;
@@ -45,19 +45,19 @@ void RuleTables::about(EntityId source, RelationId relation, const Add& add) con
     }
   }
   run = runs.begin();
-  for (const Group& group : open_groups_[head]) {
+  for (const Group& group : head.open_groups) {
     while (run != runs.end() && run->relation < group.relation) ++run;
     if (run == runs.end()) break;
     if (run->relation != group.relation) continue;
     for (std::int64_t i = group.begin; i < group.end; ++i) {
-      const Open& rule = open_[static_cast<std::size_t>(i)];
+      const Open& rule = head.open[static_cast<std::size_t>(i)];
       if (is_open(index_.tails(*run), source, rule.answer, object_identity_)) say(rule.answer, rule.weight);
     }
   }
   if (!runs.empty()) {
-    for (const Open& rule : zeros_[head]) say(rule.answer, rule.weight);
+    for (const Open& rule : head.zeros) say(rule.answer, rule.weight);
   }
-  for (const Long& rule : longs_[head]) {
+  for (const Long& rule : head.longs) {
     const EntityId c = rules_.head_constant[static_cast<std::size_t>(rule.rule)];
     const EntityId answer = c == kSelf ? source : c;
     if (!ground_rule(index_, rules_, static_cast<std::size_t>(rule.rule), source, answer, object_identity_, 1)
@@ -69,13 +69,13 @@ void RuleTables::about(EntityId source, RelationId relation, const Add& add) con
 
 template <class Add>
 void RuleTables::those_who(EntityId source, RelationId relation, const Add& add) const {
-  const RelationId head = index_.inverse(relation);
-  const std::int64_t key = std::int64_t{head} * index_.num_entities() + source;
-  const auto found = std::lower_bound(turned_keys_.begin(), turned_keys_.end(), key);
-  if (found != turned_keys_.end() && *found == key) {
-    const auto k = static_cast<std::size_t>(found - turned_keys_.begin());
-    for (auto i = turned_offsets_[k]; i < turned_offsets_[k + 1]; ++i) {
-      const Turned& rule = turned_[static_cast<std::size_t>(i)];
+  const Head& head = heads_[static_cast<std::size_t>(index_.inverse(relation))];
+  const auto& constants = head.turned_constants;
+  const auto found = std::lower_bound(constants.begin(), constants.end(), source);
+  if (found != constants.end() && *found == source) {
+    const auto k = static_cast<std::size_t>(found - constants.begin());
+    for (auto i = head.turned_offsets[k]; i < head.turned_offsets[k + 1]; ++i) {
+      const Turned& rule = head.turned[static_cast<std::size_t>(i)];
       if (rule.end >= 0) {
         for (const EntityId x : index_.tails(rule.end, index_.inverse(rule.relation))) {
           if (x != source && x != rule.end) add(x, rule.weight);
@@ -91,7 +91,7 @@ void RuleTables::those_who(EntityId source, RelationId relation, const Add& add)
       }
     }
   }
-  for (const Long& rule : turned_longs_[static_cast<std::size_t>(relation)]) {
+  for (const Long& rule : head.turned_longs) {
     const auto r = static_cast<std::size_t>(rule.rule);
     if (rules_.head_constant[r] != source) continue;
     for (const EntityId x : bearers_[static_cast<std::size_t>(rules_.body_of(r)[0])]) {
