@@ -90,8 +90,8 @@ class RulesConfig:
             raise ValueError(f"seconds must be positive, got {self.seconds}")
         if self.aggregation not in ("noisy-or", "max-plus"):
             raise ValueError(f"aggregation must be noisy-or or max-plus, got {self.aggregation!r}")
-        if type(self.top_k) is not int or self.top_k < 0:
-            raise ValueError(f"top_k must be a whole number of 0 or more, got {self.top_k!r}")
+        if type(self.top_k) is not int or not 0 <= self.top_k < 1 << 31:
+            raise ValueError(f"top_k must be a whole number from 0 to {(1 << 31) - 1}, got {self.top_k!r}")
         if not 0 < self.discount <= 1:
             raise ValueError(f"discount must be above 0 and at most 1, got {self.discount}")
         if self.top_k == 0 and (self.aggregation == "max-plus" or self.discount < 1):
@@ -308,13 +308,15 @@ class RuleTrainer:
     def run(self, *, resume: bool) -> None:
         """Mine to the end of the budget, or until Ctrl-C: what was found by then is saved.
 
-        Mining has no checkpoints. A resumed run that was interrupted begins anew; one that was not has nothing to do.
+        Mining has no checkpoints. A resumed run that was interrupted begins anew, and keeps what was there if it comes
+        less far; one that was not has nothing to do.
 
         Raises:
             FileExistsError: the folder holds an agent and ``resume`` was not asked for.
             ValueError: the agent there is damaged or of another run; a configuration that the miner refuses.
         """
         path = self.folder / NAME
+        kept_rounds = 0
         if path.exists():
             if not resume:
                 raise FileExistsError(f"{path} is there already: resume it, or choose another folder")
@@ -323,6 +325,7 @@ class RuleTrainer:
                 raise ValueError(f"{path} is of another run: resume with the configuration and seed it was begun with")
             if agent.made_by.get("stopped") != "interrupted":
                 return
+            kept_rounds = agent.made_by.get("rounds", 0)
         c = self.config
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -335,6 +338,9 @@ class RuleTrainer:
                 seconds=c.seconds,
                 progress=lambda done, total, _: bar.update(task, completed=done, total=min(total, c.rounds or total)),
             )
+        if mined.stopped == "interrupted" and mined.rounds <= kept_rounds:
+            log.warning("interrupted earlier than before: the rules of %d rounds stay", kept_rounds)
+            return
         made_by = {"seed": self.seed, **{key: getattr(mined, key) for key in _MADE_BY}}
         RuleAgent.of_rules(mined.rules, self.dataset, c, made_by).save(self.folder)
         if mined.stopped == "interrupted":

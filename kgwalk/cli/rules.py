@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -71,6 +72,9 @@ def mine(
     file = file or Path(f"{(data.card.folder or data.name).lower()}-rules.txt")
     if file.is_dir():  # before the work, not after it
         raise IsADirectoryError(f"--out {file} is a folder; expected the name of a file")
+    standing = next(folder for folder in file.absolute().parents if folder.exists())
+    if not (standing.is_dir() and os.access(standing, os.W_OK)):
+        raise OSError(f"--out {file}: {standing} is no folder that can be written to; choose another")
     use_core_threads(threads)
     mined = _mine(data, config, rounds, seconds)
     write_rules(file, mined.rules, data)
@@ -242,5 +246,6 @@ def _mine(data: Dataset, config: MiningConfig, rounds: int | None, seconds: floa
 
         mined = run(data.graph, config, rounds=rounds, seconds=seconds, progress=progress)
     if mined.stopped == "interrupted":
-        err.print(f"interrupted after {mined.rounds:,} rounds: what was found is kept")
+        done = f"{mined.rounds:,} round" + ("s" if mined.rounds > 1 else "")
+        err.print(f"interrupted after {done}: what was found is kept")
     return mined

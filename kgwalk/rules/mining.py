@@ -48,10 +48,12 @@ class MiningConfig:
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing."""
-        for name, least in (("max_length", 1), ("min_support", 1), ("seed", 0)):
+        for name, least, bits in (("max_length", 1, 31), ("min_support", 1, 63), ("seed", 0, 64)):
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise ValueError(f"{name}: expected a whole number of {least} or more, got {value!r}")
+            if value >= 1 << bits:
+                raise ValueError(f"{name}: expected a whole number below 2^{bits}, got {value!r}")
         if not 0 <= self.min_confidence <= 1:
             raise ValueError(f"min_confidence: expected a confidence in [0, 1], got {self.min_confidence!r}")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping
+from numbers import Real
 from pathlib import Path
 from typing import Any
 from weakref import WeakKeyDictionary
@@ -70,11 +71,17 @@ class RuleReward:
                 are not the defaults, ``"threshold"`` and ``"smoothing"``; a ``RuleSet``; a ``RuleReward``.
 
         Raises:
-            ValueError: no option, or one of another kind; a setting out of range; a file that is none of rules.
+            ValueError: no option, or one of another kind; a RuleReward for another number of relations; a setting
+                out of range; a file that is none of rules.
             OSError: the file cannot be read.
         """
         relations = len(dataset.relations)
         if isinstance(option, RuleReward):
+            if option.trie.num_relations != relations:
+                raise ValueError(
+                    f"the reward term 'rules' got a RuleReward for {option.trie.num_relations} relations, "
+                    f"but {dataset.name} has {relations}"
+                )
             return option
         if isinstance(option, RuleSet):
             return cls(option, relations)
@@ -84,6 +91,9 @@ class RuleReward:
         if unknown or not isinstance(file, (str, os.PathLike)):
             got = "none" if option is None else repr(option)
             raise ValueError(f"the reward term 'rules' asks for rules=: expected {_EXPECTED}; got {got}")
+        for name, value in settings.items():
+            if not isinstance(value, Real):
+                raise ValueError(f"the reward term 'rules': {name} must be a number, got {value!r}")
         path = Path(file).resolve()
         stat = path.stat()
         shared = _shared.setdefault(dataset, {})

@@ -212,15 +212,21 @@ def test_ctrl_c_keeps_an_agent_that_a_resumed_run_makes_whole(
     folder: Path, family: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Interrupted(_core.RuleMiner):
+        after = 2
+
         def step(self) -> bool:
             more = super().step()
-            signal.raise_signal(signal.SIGINT)
+            if self.rounds == self.after:
+                signal.raise_signal(signal.SIGINT)
             return more
 
     with monkeypatch.context() as patched:
         patched.setattr(_core, "RuleMiner", Interrupted)
         stopped = RuleAgent.fit(family, SHORT, tmp_path)
-    assert (stopped.made_by["stopped"], stopped.made_by["rounds"]) == ("interrupted", 1)
+        Interrupted.after = 1
+        again = RuleAgent.fit(family, SHORT, tmp_path, resume=True)
+    assert (stopped.made_by["stopped"], stopped.made_by["rounds"]) == ("interrupted", 2)
+    assert again.made_by == stopped.made_by  # fewer rounds do not replace more
     assert len(stopped.answer(family.queries("test"), family.graph).entities)
     whole = RuleAgent.fit(family, SHORT, tmp_path, resume=True)
     assert whole.made_by["stopped"] == "done"
@@ -276,6 +282,7 @@ def test_damaged_arrays_are_refused(damaged: Callable[..., Path], family: Datase
         {"seconds": float("nan")},
         {"aggregation": "sum"},
         {"top_k": -1},
+        {"top_k": 1 << 31},
         {"top_k": 0, "aggregation": "max-plus"},
         {"smoothing": -1.0},
         {"growth": float("inf")},

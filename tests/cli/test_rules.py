@@ -93,7 +93,7 @@ def test_ctrl_c_keeps_what_was_found(monkeypatch: pytest.MonkeyPatch, dataset: D
 
     monkeypatch.setattr(_core, "RuleMiner", Interrupted)
     done = kgwalk("rules", "mine", "Family", "--threads", "1")
-    assert "interrupted after 1 rounds" in done.stderr
+    assert "interrupted after 1 round:" in done.stderr
     assert "the same again: --rounds 1" in done.stdout
     assert len(read_rules("family-rules.txt", dataset))
 
@@ -146,6 +146,8 @@ def test_convert_reads_confidences_and_writes_anyburls_text() -> None:
 def test_what_cannot_be_done_is_said_in_one_line(mined: Path) -> None:
     Path("folder").mkdir()
     assert "--out folder is a folder" in refused("rules", "mine", "Family", "--out", "folder")
+    Path("file").touch()
+    assert "file is no folder that can be written to" in refused("rules", "mine", "Family", "--out", "file/x.txt")
     assert "seconds: expected a positive number" in refused("rules", "mine", "Family", "--seconds", "0")
     assert "rounds: expected 1 or more" in refused("rules", "mine", "Family", "--rounds", "0")
     assert "--threads is 0" in refused("rules", "mine", "Family", "--threads", "0")

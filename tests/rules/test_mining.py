@@ -86,7 +86,11 @@ def test_a_budget_of_nothing_is_refused(dataset: Dataset, budget: dict[str, floa
 
 
 @pytest.mark.parametrize(
-    "setting", [{"max_length": 0}, {"max_length": 2.5}, {"min_support": 0}, {"min_confidence": 1.5}, {"seed": -1}]
+    "setting",
+    [
+        *({"max_length": 0}, {"max_length": 2.5}, {"min_support": 0}, {"min_confidence": 1.5}, {"seed": -1}),
+        *({"max_length": 1 << 31}, {"min_support": 1 << 63}, {"seed": 1 << 64}),
+    ],
 )
 def test_a_configuration_that_means_nothing_is_refused(setting: dict[str, int]) -> None:
     with pytest.raises(ValueError, match=f"{next(iter(setting))}: expected"):

@@ -183,6 +183,10 @@ def test_what_to_give_is_told(family: Dataset, option: Any) -> None:
 def test_bad_settings(family: Dataset, rule_file: Path, tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="threshold: expected a confidence"):
         RuleReward.make(family, {"file": rule_file, "threshold": 15})
+    with pytest.raises(ValueError, match="smoothing must be a number, got 'five'"):
+        RuleReward.make(family, {"file": rule_file, "smoothing": "five"})
+    with pytest.raises(ValueError, match="for 2 relations, but Family has 15"):
+        RuleReward.make(family, RuleReward(rule_set({Rule(0, (1,)): (3, 5)}, 3, R), R))
     with pytest.raises(FileNotFoundError, match="absent"):
         RuleReward.make(family, str(tmp_path / "absent.txt"))
     many = rule_set({Rule(90, (1,)): (1, 1)}, 3, 100)
