@@ -114,8 +114,8 @@ class RulesConfig:
         return applied_confidence(rules, self.smoothing, self.growth, weights)
 
 
-# What differs from the defaults, by dataset, chosen on valid; rounds are what fits in a few seconds. On FB15k-237 a third
-# atom costs minutes and gives nothing beside the constants.
+# What differs from the defaults, by dataset, chosen on valid; rounds are what fits in a few seconds. A third atom on
+# FB15k-237 costs minutes and gives nothing beside the constants.
 _TUNED: dict[str, dict[str, Any]] = {
     "WN18RR": {"max_length": 5, "object_identity": True, "rounds": 40},
     "NELL-995": {"rounds": 64},
@@ -212,7 +212,7 @@ class RuleAgent:
 
     def answer(self, queries: Ids, graph: Graph) -> Ranked:
         """See ``kgwalk.protocols.Agent``. Scores are evidence in nats (noisy-or) or about the best confidence."""
-        return Ranked(*self._on(graph).answer(np.ascontiguousarray(queries, dtype=np.int32)))
+        return Ranked(*self._on(graph).answer(np.ascontiguousarray(queries, dtype=np.int32), skip_known=False))
 
     def evidence(self, query: tuple[int, int], entity: int, graph: Graph, groundings: int) -> list[Evidence]:
         """See ``kgwalk.protocols.Reasoner``."""

@@ -420,8 +420,8 @@ def read_rules(
 ) -> tuple[RuleSet, int, list[str]]:
     """Rules of AnyBURL text, lines skipped, and the reasons of the first few; FormatError names path and line."""
 
-def format_rules(rules: RuleSet, entities: Names, relations: Names) -> bytes:
-    """UTF-8 text that read_rules gives back the same rules of; ValueError where it could not."""
+def format_rules(rules: RuleSet, entities: Names, relations: Names, skip_bad: bool = False) -> bytes:
+    """UTF-8 text that read_rules gives back the same rules of; where it could not, ValueError, or the rule is left out."""
 
 def format_rule(rules: RuleSet, rule: int, entities: Names, relations: Names) -> str:
     """Text of one rule without the numbers; IndexError outside [0, n)."""

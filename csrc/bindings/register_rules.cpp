@@ -85,15 +85,15 @@ void register_rules(py::module_& m) {
       py::arg("data"), py::arg("path"), py::arg("entities"), py::arg("relations"), py::arg("skip_bad") = false);
   m.def(
       "format_rules",
-      [](const RuleSet& rules, const Names& entities, const Names& relations) {
+      [](const RuleSet& rules, const Names& entities, const Names& relations, bool skip_bad) {
         std::string text;
         {
           const py::gil_scoped_release release;
-          text = format_rules(rules, entities, relations);
+          text = format_rules(rules, entities, relations, skip_bad);
         }
         return py::bytes(text);
       },
-      py::arg("rules"), py::arg("entities"), py::arg("relations"));
+      py::arg("rules"), py::arg("entities"), py::arg("relations"), py::arg("skip_bad") = false);
   m.def(
       "format_rule",
       [](const RuleSet& rules, std::int64_t rule, const Names& entities, const Names& relations) {

@@ -16,7 +16,12 @@ namespace kgwalk {
 /// the kept ones blocks it too (a representative family; by Bollobas' theorem at most C(h + p, p) are kept of walks
 /// with p inner entities: 2 for three atoms, 6 for five). What is found is exact.
 ///
+/// The families still grow with the length, so that kMaxIdentityAtoms atoms are the most.
+///
 /// One per thread; buffers are reused from source to source.
+/// Longest body that is walked with object identity.
+inline constexpr int kMaxIdentityAtoms = 8;
+
 class BodyWalker {
  public:
   BodyWalker(const RelationIndex& index, bool object_identity);
@@ -83,8 +88,9 @@ class BodyWalker {
   const BodyTree* tree_ = nullptr;
   std::vector<Walk> walks_;
   std::vector<Level> levels_;
-  std::vector<std::int32_t> stamp_, place_;  // per entity: the last call of keep() that met it, and where
-  std::int32_t round_ = 0;
+  std::vector<std::int64_t> stamp_;  // per entity: the last call of keep() that met it,
+  std::vector<std::int32_t> place_;  // and where
+  std::int64_t round_ = 0;
   std::vector<EntityId> blockers_;
 };
 

@@ -19,11 +19,49 @@ class Search {
     end_ = end;
     end_is_variable_ = end_is_variable;
     walk_.entities.push_back(x);
-    descend();
+    // A search goes astray exponentially, so longer bodies are first followed as sets, forth and back.
+    if (body_.size() <= 2 || chart(x)) descend();
     return std::move(found_);
   }
 
  private:
+  /// Finds the entities that some walk to the end passes at each depth, object identity aside. False if there is none.
+  bool chart(EntityId x) {
+    passed_.assign(1, {x});
+    for (const RelationId relation : body_) {
+      std::vector<EntityId> next;
+      for (const EntityId e : passed_.back()) {
+        const auto tails = index_.tails(e, relation);
+        next.insert(next.end(), tails.begin(), tails.end());
+      }
+      std::sort(next.begin(), next.end());
+      next.erase(std::unique(next.begin(), next.end()), next.end());
+      passed_.push_back(std::move(next));
+    }
+    if (end_ != kVariable) {
+      const bool reached = std::binary_search(passed_.back().begin(), passed_.back().end(), end_);
+      passed_.back().assign(reached ? 1 : 0, end_);
+    }
+    for (std::size_t depth = body_.size(); depth-- > 0;) {
+      const auto leads_on = [&](EntityId e) {
+        const auto tails = index_.tails(e, body_[depth]);
+        const auto& next = passed_[depth + 1];
+        return tails.size() < next.size()
+                   ? std::any_of(
+                         tails.begin(), tails.end(), [&](EntityId t) { return has(next, t); })
+                   : std::any_of(next.begin(), next.end(), [&](EntityId t) { return has(tails, t); });
+      };
+      auto& here = passed_[depth];
+      here.erase(std::remove_if(here.begin(), here.end(), [&](EntityId e) { return !leads_on(e); }), here.end());
+    }
+    return !passed_[0].empty();
+  }
+
+  template <class Sorted>
+  static bool has(const Sorted& entities, EntityId e) {
+    return std::binary_search(entities.begin(), entities.end(), e);
+  }
+
   void descend() {
     const std::size_t depth = walk_.relations.size();
     if (depth == body_.size()) {
@@ -37,6 +75,7 @@ class Search {
       return;
     }
     for (const EntityId tail : index_.tails(at, body_[depth])) {
+      if (!passed_.empty() && !has(passed_[depth + 1], tail)) continue;
       visit(tail, body_[depth], true);
       if (found_.size() == most_) return;
     }
@@ -62,6 +101,7 @@ class Search {
   EntityId named_[2];
   EntityId end_ = kVariable;
   bool end_is_variable_ = true;
+  std::vector<std::vector<EntityId>> passed_;  // by depth, sorted; empty if there is no chart
   BodyWalk walk_;
   std::vector<BodyWalk> found_;
 };

@@ -19,6 +19,10 @@ MinerConfig checked(const MinerConfig& config) {
   if (config.max_length < 1 || config.max_length > static_cast<int>(kMaxBodyAtoms)) {
     refuse("max_length: expected 1 to " + std::to_string(kMaxBodyAtoms) + ", got " + std::to_string(config.max_length));
   }
+  if (config.object_identity && config.max_length > kMaxIdentityAtoms) {
+    refuse("max_length: expected at most " + std::to_string(kMaxIdentityAtoms) + " with object identity, got " +
+           std::to_string(config.max_length));
+  }
   if (config.filter.min_support < 1) refuse("min_support: expected at least 1");
   if (!(config.filter.min_confidence >= 0 && config.filter.min_confidence <= 1)) {
     refuse("min_confidence: expected a number in [0, 1]");
@@ -196,8 +200,8 @@ void RuleMiner::follow_sources() {
     BodyWalker walker;
     std::vector<std::uint64_t> pairs, facts;  // by body, by rule
     std::vector<double> body_squares, rule_squares;
-    std::vector<std::int32_t> stamp;  // by entity: the last visit that ended there
-    std::int32_t visits = 0;
+    std::vector<std::int64_t> stamp;  // by entity: the last visit that ended there
+    std::int64_t visits = 0;
   };
   for_each_dynamic(
       static_cast<std::int64_t>(tasks.size()), 4,
@@ -207,7 +211,7 @@ void RuleMiner::follow_sources() {
                       std::vector<std::uint64_t>(rules_.size()),
                       std::vector<double>(bodies_.size()),
                       std::vector<double>(rules_.size()),
-                      std::vector<std::int32_t>(static_cast<std::size_t>(index_.num_entities()))};
+                      std::vector<std::int64_t>(static_cast<std::size_t>(index_.num_entities()))};
       },
       [&](Worker& worker, std::int64_t t) {
         const Task& task = tasks[static_cast<std::size_t>(t)];

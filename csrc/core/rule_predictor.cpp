@@ -206,6 +206,12 @@ RulePredictor::RulePredictor(const Expand& expand, std::shared_ptr<const RuleSet
   check_confidence(along_, rules_->size(), "confidence");
   check_confidence(against_, rules_->size(), "against");
   rules_->check(index_.num_entities(), index_.num_relations());
+  for (std::size_t i = 0; config.object_identity && i < rules_->size(); ++i) {
+    if (rules_->body_of(i).size() <= static_cast<std::size_t>(kMaxIdentityAtoms)) continue;
+    throw std::invalid_argument("rule " + std::to_string(i) + " has " + std::to_string(rules_->body_of(i).size()) +
+                                " atoms; with object identity at most " + std::to_string(kMaxIdentityAtoms) +
+                                " are walked: leave it out, or ground the rules without");
+  }
   tables_ = std::make_unique<const RuleTables>(index_, *rules_, along_, against_, config_.object_identity);
 }
 

@@ -242,7 +242,7 @@ std::string format_rule(const RuleSet& rules, std::size_t rule, const Names& ent
   return text;
 }
 
-std::string format_rules(const RuleSet& rules, const Names& entities, const Names& relations) {
+std::string format_rules(const RuleSet& rules, const Names& entities, const Names& relations, bool skip_bad) {
   rules.check(entities.size(), relations.size());
   const NameIndex entity_index(entities, rules.size()), relation_index(relations, rules.body.size());
   const RuleParser parser(entity_index, relation_index);
@@ -252,13 +252,19 @@ std::string format_rules(const RuleSet& rules, const Names& entities, const Name
       [&](std::size_t begin, std::size_t end) {
         std::string piece;
         for (std::size_t i = begin; i < end; ++i) {
-          write_number(rules.predictions[i], &piece);
-          write_number(rules.support[i], &piece);
-          write_number(rules.confidence[i], &piece);
-          const std::size_t at = piece.size();
-          write_rule(rules, i, entities, relations, &piece);
-          check_reads_back(rules, i, std::string_view(piece).substr(at), parser, entities);
-          piece += '\n';
+          const std::size_t line = piece.size();
+          try {
+            write_number(rules.predictions[i], &piece);
+            write_number(rules.support[i], &piece);
+            write_number(rules.confidence[i], &piece);
+            const std::size_t at = piece.size();
+            write_rule(rules, i, entities, relations, &piece);
+            check_reads_back(rules, i, std::string_view(piece).substr(at), parser, entities);
+            piece += '\n';
+          } catch (const std::invalid_argument&) {
+            if (!skip_bad) throw;
+            piece.resize(line);
+          }
         }
         return piece;
       },

@@ -38,8 +38,9 @@ std::string format_rule(const RuleSet& rules, std::size_t rule, const Names& ent
 
 /// A file that read_rules() reads back as the same rules, which is looked at: four columns, confidences as the shortest
 /// text of the same double. Threaded.
+/// @param skip_bad  leave out what is refused below instead of throwing at the first
 /// @throws std::invalid_argument on a rule whose text would read otherwise, such as an entity called "X";
 ///     std::out_of_range on ids without a name
-std::string format_rules(const RuleSet& rules, const Names& entities, const Names& relations);
+std::string format_rules(const RuleSet& rules, const Names& entities, const Names& relations, bool skip_bad = false);
 
 }  // namespace kgwalk

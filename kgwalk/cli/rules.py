@@ -77,7 +77,7 @@ def mine(
         raise OSError(f"--out {file}: {standing} is no folder that can be written to; choose another")
     use_core_threads(threads)
     mined = _mine(data, config, rounds, seconds)
-    write_rules(file, mined.rules, data)
+    write_rules(file, mined.rules, data, skip_bad=True)
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in count_kinds(mined.rules).items() if count)
     rounds_done = f"{mined.rounds:,} rounds" if mined.exact else f"{mined.rounds:,} of {mined.total_rounds:,} rounds"
     exact = "all counts exact" if mined.exact else f"the same again: --rounds {mined.rounds}"
@@ -204,7 +204,10 @@ def evaluate(
     }
     changes: dict[str, Any] = {name: value for name, value in given.items() if value is not None}
     config = dataclasses.replace(agent_class.config_for(data.name), object_identity=object_identity, **changes)
-    agent = agent_class.of_rules(read_rules(file, data, skip_bad=skip_bad), data, config)
+    rules = read_rules(file, data, skip_bad=skip_bad)
+    if not len(rules):
+        raise ValueError(f"{file} holds no rules to answer with")
+    agent = agent_class.of_rules(rules, data, config)
     use_threads(threads)
     report = evaluation.evaluate(agent, data, split, evaluation.Protocol(directions=direction))
     out.print(report.table())
@@ -247,5 +250,5 @@ def _mine(data: Dataset, config: MiningConfig, rounds: int | None, seconds: floa
         mined = run(data.graph, config, rounds=rounds, seconds=seconds, progress=progress)
     if mined.stopped == "interrupted":
         done = f"{mined.rounds:,} round" + ("s" if mined.rounds > 1 else "")
-        err.print(f"interrupted after {done}: what was found is kept")
+        err.print(f"interrupted after {done}: keeping what was found; another Ctrl-C gives it up")
     return mined

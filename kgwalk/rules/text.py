@@ -7,17 +7,24 @@ that the rule is about.
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import logging
+from collections.abc import Iterator
 from pathlib import Path
+from typing import IO
+
+import numpy as np
 
 from kgwalk import _core
 from kgwalk._core import RuleSet
 from kgwalk.data.dataset import Dataset
 from kgwalk.data.files import read_bytes
-from kgwalk.files import write_atomically
+from kgwalk.files import atomic_path
 
 log = logging.getLogger(__name__)
+
+_CHUNK = 500_000  # rules that are text in memory at a time
 
 
 def read_rules(path: str | Path, dataset: Dataset, *, skip_bad: bool = False) -> RuleSet:
@@ -49,13 +56,17 @@ def read_rules(path: str | Path, dataset: Dataset, *, skip_bad: bool = False) ->
     return rules
 
 
-def write_rules(path: str | Path, rules: RuleSet, dataset: Dataset) -> None:
+def write_rules(path: str | Path, rules: RuleSet, dataset: Dataset, *, skip_bad: bool = False) -> int:
     """Write rules in their order, whole or not at all; `read_rules` gives equal arrays back.
 
     Args:
         path: Where to; gzipped, without a timestamp, if it ends in ``.gz``.
         rules: Rules of this dataset's vocabulary.
         dataset: Gives the names.
+        skip_bad: Leave out the rules that text cannot hold instead of refusing the set; a warning counts them.
+
+    Returns:
+        How many rules were written.
 
     Raises:
         ValueError: A rule that its text would not give back, such as one with an entity called ``X``, which reads as a
@@ -63,6 +74,25 @@ def write_rules(path: str | Path, rules: RuleSet, dataset: Dataset) -> None:
         IndexError: A rule with ids that the dataset does not have.
         OSError: The file cannot be written.
     """
-    data = _core.format_rules(rules, dataset.entities, dataset.relations)
     path = Path(path)
-    write_atomically(path, gzip.compress(data, 6, mtime=0) if path.suffix == ".gz" else data)
+    written = 0
+    with atomic_path(path) as temporary, _opened(temporary, path.suffix == ".gz") as file:
+        for begin in range(0, len(rules), _CHUNK):
+            part = rules.select(np.arange(begin, min(begin + _CHUNK, len(rules))))
+            text = _core.format_rules(part, dataset.entities, dataset.relations, skip_bad)
+            written += text.count(b"\n")
+            file.write(text)
+    if written < len(rules):
+        log.warning("%s: %s rules left out: their names would not read back", path, f"{len(rules) - written:,}")
+    return written
+
+
+@contextlib.contextmanager
+def _opened(path: Path, compressed: bool) -> Iterator[IO[bytes]]:
+    """The file to write to; gzipped it holds neither name nor time, so that equal rules make equal files."""
+    with path.open("wb") as file:
+        if not compressed:
+            yield file
+            return
+        with gzip.GzipFile(filename="", mode="wb", compresslevel=6, fileobj=file, mtime=0) as packed:
+            yield packed

@@ -331,3 +331,10 @@ def test_nothing_asked_and_no_rules(graph: Graph, rules: RuleSet) -> None:
     silent = RulePredictor(graph, rules_of([], 10, 2), np.empty(0))
     assert answers_of(silent.answer(ids([(0, 0, 0)]))) == [[]]
     assert silent.evidence(0, 0, 1) == []
+
+
+def test_long_bodies_are_not_walked_with_object_identity() -> None:
+    graph, rules = Graph.from_triples(ids([(0, 0, 1)]), 2, 1), rules_of([Rule(0, (0, 1) * 5)], 2, 1)
+    RulePredictor(graph, rules, np.array([0.5]))
+    with pytest.raises(ValueError, match="rule 0 has 10 atoms; with object identity at most 8"):
+        RulePredictor(graph, rules, np.array([0.5]), object_identity=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import gzip
 import itertools
 import logging
@@ -17,6 +18,8 @@ from kgwalk import _core
 from kgwalk._core import SELF, VARIABLE, FormatError, Names, RuleSet
 from kgwalk.data import Dataset, load
 from kgwalk.rules import read_rules, write_rules
+from tests.rules.oracle import Rule
+from tests.rules.rule_sets import rule_set
 
 FIELDS = ("head", "head_constant", "body_offsets", "body", "body_constant", "support", "predictions", "confidence")
 GOOD = "5\t3\t0.6\tborn_in(X,ann) <= born_in(X,bob)\n"
@@ -249,3 +252,18 @@ def test_published_files_are_read_whole(
     ours = gzip.decompress((tmp_path / "again.gz").read_bytes()).decode().splitlines()
     theirs = gzip.decompress((data_dir / file).read_bytes()).decode().splitlines()
     assert [line.rsplit("\t", 1)[1] for line in ours] == [line.rsplit("\t", 1)[1] for line in theirs]
+
+
+def test_rules_whose_names_would_not_read_back_can_be_left_out(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """An entity called as a variable must not cost a whole mining run."""
+    family = load("Family")
+    named = dataclasses.replace(family, entities=Names(["A", *family.entities.to_list()[1:]]))
+    rules = rule_set({Rule(0, (1,), 0, 2): (1, 2), Rule(0, (1,), 3, 2): (1, 2)}, len(family.entities), 12)
+    with pytest.raises(ValueError, match="read as a variable"):
+        write_rules(tmp_path / "all.txt", rules, named)
+    assert not (tmp_path / "all.txt").exists()
+    assert write_rules(tmp_path / "some.txt", rules, named, skip_bad=True) == 1
+    assert "1 rules left out" in caplog.text
+    assert len(read_rules(tmp_path / "some.txt", named)) == 1
