@@ -12,7 +12,7 @@ import gzip
 import logging
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
+from typing import BinaryIO
 
 import numpy as np
 
@@ -88,7 +88,7 @@ def write_rules(path: str | Path, rules: RuleSet, dataset: Dataset, *, skip_bad:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, compressed: bool) -> Iterator[IO[bytes]]:
+def _opened(path: Path, compressed: bool) -> Iterator[BinaryIO | gzip.GzipFile]:
     """The file to write to; gzipped it holds neither name nor time, so that equal rules make equal files."""
     with path.open("wb") as file:
         if not compressed:
