@@ -38,18 +38,12 @@ _MADE_BY = ("rounds", "total_rounds", "seconds", "stopped")
 
 
 @dataclass(frozen=True)
-class RulesConfig:
+class RulesConfig(MiningConfig):
     """Everything that ``RuleAgent.fit`` may be told.
 
+    The settings of mining are those of ``kgwalk.rules.MiningConfig``.
+
     Attributes:
-        max_length: most atoms in the body of a cyclic rule.
-        object_identity: different variables of a rule stand for different entities.
-        cyclic: mine rules ``h(X,Y) <= b1(X,A), ..., bn(Z,Y)``.
-        constants: mine rules ``h(X,c) <= b(X,d)``.
-        existential: mine rules ``h(X,c) <= b(X,A)``.
-        zero: mine rules ``h(X,c) <=``.
-        min_support: least number of facts that a rule gets right.
-        min_confidence: least raw confidence.
         rounds: most rounds of mining; None for no limit.
         seconds: no round of mining begins after so many; None for no limit.
         aggregation: how the confidences of the rules that give one answer make its score. ``"max-plus"`` compares the
@@ -63,14 +57,6 @@ class RulesConfig:
         zero_weight: factor on the confidence of zero rules.
     """
 
-    max_length: int = 3
-    object_identity: bool = False
-    cyclic: bool = True
-    constants: bool = True
-    existential: bool = True
-    zero: bool = True
-    min_support: int = 2
-    min_confidence: float = 0.001
     rounds: int | None = None
     seconds: float | None = None
     aggregation: Literal["noisy-or", "max-plus"] = "noisy-or"
@@ -83,7 +69,7 @@ class RulesConfig:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be mined or answered with."""
-        self.mining(seed=0)  # checks its own
+        super().__post_init__()
         if self.rounds is not None and self.rounds < 1:
             raise ValueError(f"rounds must be at least 1, got {self.rounds}")
         if self.seconds is not None and not 0 < self.seconds < math.inf:
@@ -102,11 +88,6 @@ class RulesConfig:
         for key in ("existential_weight", "zero_weight"):
             if not 0 <= getattr(self, key) <= 1:
                 raise ValueError(f"{key} must be from 0 to 1, got {getattr(self, key)}")
-
-    def mining(self, seed: int) -> MiningConfig:
-        """What the miner is told."""
-        own = (field.name for field in dataclasses.fields(MiningConfig) if field.name != "seed")
-        return MiningConfig(**{name: getattr(self, name) for name in own}, seed=seed)
 
     def confidence(self, rules: RuleSet) -> NDArray[np.float64]:
         """What each rule's conclusion is worth, (rules,) in [0, 1]."""
@@ -217,8 +198,7 @@ class RuleAgent:
     def evidence(self, query: tuple[int, int], entity: int, graph: Graph, groundings: int) -> list[Evidence]:
         """See ``kgwalk.protocols.Reasoner``."""
         found = self._on(graph).evidence(*query, entity, groundings)
-        told = [Evidence(rule, float(self.confidence[rule]), grounds) for rule, grounds in found]
-        return sorted(told, key=lambda one: (-one.confidence, one.rule))
+        return [Evidence(rule, float(self.confidence[rule]), grounds) for rule, grounds in found]
 
     def save(self, folder: Path) -> None:
         """Write ``folder/agent.safetensors``: the rules, and as its note all that ``load`` needs."""
@@ -333,7 +313,8 @@ class RuleTrainer:
             task = bar.add_task("mining", total=c.rounds)
             mined = mine(
                 self.dataset.graph,
-                c.mining(self.seed),
+                c,
+                seed=self.seed,
                 rounds=c.rounds,
                 seconds=c.seconds,
                 progress=lambda done, total, _: bar.update(task, completed=done, total=min(total, c.rounds or total)),

@@ -143,7 +143,7 @@ def cost(dataset: Dataset, config: RulesConfig, options: argparse.Namespace) -> 
 def _mine(dataset: Dataset, config: RulesConfig, seed: int) -> tuple[Mined, float]:
     """Mine, and weigh what was found."""
     started = time.perf_counter()
-    mined = mine(dataset.graph, config.mining(seed), rounds=config.rounds, seconds=config.seconds)
+    mined = mine(dataset.graph, config, seed=seed, rounds=config.rounds, seconds=config.seconds)
     config.confidence(mined.rules)
     return mined, time.perf_counter() - started
 

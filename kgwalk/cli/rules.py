@@ -66,7 +66,6 @@ def mine(
         object_identity=object_identity,
         min_support=min_support,
         min_confidence=min_confidence,
-        seed=seed,
     )
     data = load_dataset(dataset, data_dir)
     file = file or Path(f"{(data.card.folder or data.name).lower()}-rules.txt")
@@ -76,7 +75,7 @@ def mine(
     if not (standing.is_dir() and os.access(standing, os.W_OK)):
         raise OSError(f"--out {file}: {standing} is no folder that can be written to; choose another")
     use_core_threads(threads)
-    mined = _mine(data, config, rounds, seconds)
+    mined = _mine(data, config, seed, rounds, seconds)
     write_rules(file, mined.rules, data, skip_bad=True)
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in count_kinds(mined.rules).items() if count)
     rounds_done = f"{mined.rounds:,} rounds" if mined.exact else f"{mined.rounds:,} of {mined.total_rounds:,} rounds"
@@ -117,7 +116,7 @@ def show(
         rules = read_rules(file, data, skip_bad=skip_bad)
     else:
         use_core_threads(threads)
-        mined = _mine(data, MiningConfig(), None, seconds)
+        mined = _mine(data, MiningConfig(), 0, None, seconds)
         rules = mined.rules
         if not mined.exact:
             err.print(f"mined for {mined.seconds:.0f} s, {mined.rounds:,} of {mined.total_rounds:,} rounds")
@@ -238,7 +237,7 @@ def convert(
     out.print(f"{len(kept):,} rules written to {target}{dropped}", markup=False, soft_wrap=True)
 
 
-def _mine(data: Dataset, config: MiningConfig, rounds: int | None, seconds: float | None) -> Mined:
+def _mine(data: Dataset, config: MiningConfig, seed: int, rounds: int | None, seconds: float | None) -> Mined:
     """Mine under a progress bar; says so if Ctrl-C ended it."""
     from kgwalk.rules import mine as run
 
@@ -247,7 +246,7 @@ def _mine(data: Dataset, config: MiningConfig, rounds: int | None, seconds: floa
         def progress(done: int, total: int, _: float) -> None:
             show_progress("mining", done, min(total, rounds or total))
 
-        mined = run(data.graph, config, rounds=rounds, seconds=seconds, progress=progress)
+        mined = run(data.graph, config, seed=seed, rounds=rounds, seconds=seconds, progress=progress)
     if mined.stopped == "interrupted":
         done = f"{mined.rounds:,} round" + ("s" if mined.rounds > 1 else "")
         err.print(f"interrupted after {done}: keeping what was found; another Ctrl-C gives it up")

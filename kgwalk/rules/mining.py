@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Literal
 
 import numpy as np
@@ -33,7 +33,6 @@ class MiningConfig:
         zero: mine ``h(X,c) <=``.
         min_support: least number of facts that a rule gets right.
         min_confidence: least raw confidence.
-        seed: of the order in which facts and sources are looked at.
     """
 
     max_length: int = 3
@@ -44,11 +43,10 @@ class MiningConfig:
     zero: bool = True
     min_support: int = 2
     min_confidence: float = 0.001
-    seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse numbers that mean nothing."""
-        for name, least, bits in (("max_length", 1, 31), ("min_support", 1, 63), ("seed", 0, 64)):
+        for name, least, bits in (("max_length", 1, 31), ("min_support", 1, 63)):
             value = getattr(self, name)
             if type(value) is not int or value < least:
                 raise ValueError(f"{name}: expected a whole number of {least} or more, got {value!r}")
@@ -88,6 +86,7 @@ def mine(
     graph: Graph,
     config: MiningConfig | None = None,
     *,
+    seed: int = 0,
     rounds: int | None = None,
     seconds: float | None = None,
     progress: Progress | None = None,
@@ -95,26 +94,30 @@ def mine(
     """Mine the rules of a graph until everything is counted exactly or the budget is spent.
 
     Can be stopped at any time: Ctrl-C ends it after the round at work, and what was found is kept. The rules depend on
-    configuration and rounds alone, not on threads; a round is never broken off, so a budget of seconds is overrun by
-    the rest of one.
+    configuration, seed and rounds alone, not on threads; a round is never broken off, so a budget of seconds is overrun
+    by the rest of one.
 
     Args:
         graph: whose facts are learnt from.
-        config: ``MiningConfig()`` by default.
+        config: ``MiningConfig()`` by default; a config that extends it is read for what concerns mining.
+        seed: of the order in which facts and sources are looked at, from 0 to 2^64 - 1.
         rounds: most rounds, 1 or more; None for no limit.
         seconds: no round begins after so many; None for no limit.
         progress: called after every round.
 
     Raises:
-        ValueError: a budget of nothing, or a configuration that the miner refuses.
+        ValueError: a budget of nothing, a seed out of range, or a configuration that the miner refuses.
         KeyboardInterrupt: Ctrl-C before the first round was done.
     """
+    if type(seed) is not int or not 0 <= seed < 1 << 64:
+        raise ValueError(f"seed: expected a whole number from 0 to 2^64 - 1, got {seed!r}")
     if rounds is not None and rounds < 1:
         raise ValueError(f"rounds: expected 1 or more, got {rounds}")
     if seconds is not None and not 0 < seconds < math.inf:
         raise ValueError(f"seconds: expected a positive number, got {seconds}")
     began = time.perf_counter()
-    miner = _core.RuleMiner(graph, **asdict(config or MiningConfig()))
+    config = config or MiningConfig()
+    miner = _core.RuleMiner(graph, **{own.name: getattr(config, own.name) for own in fields(MiningConfig)}, seed=seed)
     stopped: Stopped = "done"
     try:
         # Python hears of Ctrl-C when the round's C++ returns, so a round is whole or was not begun.

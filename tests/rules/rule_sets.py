@@ -13,49 +13,37 @@ from tests.rules.oracle import Rule
 
 def rule_set(counts: Mapping[Rule, tuple[int, int]], num_entities: int, num_relations: int) -> RuleSet:
     """Rules with support and predictions; the raw confidence is their quotient."""
-    return RuleSet(
-        np.array([rule.head for rule in counts], np.int32),
-        np.array([rule.head_constant for rule in counts], np.int32),
-        np.array(list(accumulate((len(rule.body) for rule in counts), initial=0)), np.int64),
-        np.array([relation for rule in counts for relation in rule.body], np.int32),
-        np.array([rule.body_constant for rule in counts], np.int32),
-        np.array([support for support, _ in counts.values()], np.int64),
-        np.array([predictions for _, predictions in counts.values()], np.int64),
-        np.array([support / max(predictions, 1) for support, predictions in counts.values()]),
-        num_entities=num_entities,
-        num_relations=num_relations,
-    )
+    confidence = [support / max(predictions, 1) for support, predictions in counts.values()]
+    return _assembled(list(counts), list(counts.values()), confidence, num_entities, num_relations)
 
 
 def without_counts(confidences: Mapping[Rule, float], num_entities: int, num_relations: int) -> RuleSet:
     """Rules as from a file that gives confidences only."""
-    bare = rule_set(dict.fromkeys(confidences, (0, 0)), num_entities, num_relations)
-    return RuleSet(
-        bare.head,
-        bare.head_constant,
-        bare.body_offsets,
-        bare.body,
-        bare.body_constant,
-        bare.support,
-        bare.predictions,
-        np.array(list(confidences.values()), np.float64),
-        num_entities=num_entities,
-        num_relations=num_relations,
-    )
+    none = [(0, 0)] * len(confidences)
+    return _assembled(list(confidences), none, list(confidences.values()), num_entities, num_relations)
 
 
 def rules_of(rules: Sequence[Rule], num_entities: int, num_relations: int) -> RuleSet:
     """Rules in this order, one may come twice; without counts, of confidence 0."""
-    zeros = np.zeros(len(rules), np.int64)
+    return _assembled(rules, [(0, 0)] * len(rules), [0.0] * len(rules), num_entities, num_relations)
+
+
+def _assembled(
+    rules: Sequence[Rule],
+    counts: Sequence[tuple[int, int]],
+    confidence: Sequence[float],
+    num_entities: int,
+    num_relations: int,
+) -> RuleSet:
     return RuleSet(
         np.array([rule.head for rule in rules], np.int32),
         np.array([rule.head_constant for rule in rules], np.int32),
         np.array(list(accumulate((len(rule.body) for rule in rules), initial=0)), np.int64),
         np.array([relation for rule in rules for relation in rule.body], np.int32),
         np.array([rule.body_constant for rule in rules], np.int32),
-        zeros,
-        zeros,
-        np.zeros(len(rules)),
+        np.array([support for support, _ in counts], np.int64),
+        np.array([predictions for _, predictions in counts], np.int64),
+        np.array(confidence, np.float64),
         num_entities=num_entities,
         num_relations=num_relations,
     )
