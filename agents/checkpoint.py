@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from .files import load_tensors, save_tensors
+from kgwalk.tensors import load_tensors, save_tensors
 
 NAME = "checkpoint.safetensors"
 

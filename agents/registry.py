@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kgwalk.data import Dataset
 
-from .files import load_tensors
+from kgwalk.tensors import load_tensors
 from .reinforce import Reinforce
 from .rules import RuleAgent
 from .walker import WalkerAgent

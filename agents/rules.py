@@ -21,7 +21,7 @@ from kgwalk.graph import Graph
 from kgwalk.protocols import Evidence, Ids, Ranked
 from kgwalk.rules import Kind, MiningConfig, RulePredictor, RuleSet, applied_confidence, mine
 
-from .files import load_tensors, save_tensors
+from kgwalk.tensors import load_tensors, save_tensors
 
 log = logging.getLogger(__name__)
 

@@ -14,7 +14,7 @@ from kgwalk.search import ANY, chain, rank, search
 from kgwalk.search.answers import Pool
 from kgwalk.search.layout import Final
 
-from .files import load_tensors, save_tensors
+from kgwalk.tensors import load_tensors, save_tensors
 from .policies.path import PathPolicy, PathPolicyConfig
 
 _SETTINGS = ("dataset", "fingerprint", "hops", "max_out_degree", "beam", "final", "pool", "directions")

@@ -100,6 +100,15 @@ class Agent(Protocol):
         ...
 
 
+@runtime_checkable
+class DenseAgent(Agent, Protocol):
+    """An agent that has a score for every entity; it is measured without sorting them."""
+
+    def scores(self, queries: Ids, graph: Any) -> NDArray[np.float32]:
+        """Scores of all entities as answers of ``queries``, (n, num_entities), finite; targets are not read."""
+        ...
+
+
 class Evidence(NamedTuple):
     """A rule that speaks for an answer.
 
@@ -137,11 +146,23 @@ class Scorer(Protocol):
     """How plausible a fact is: reward shaping, teacher, pruner, baseline, re-ranker."""
 
     def score(self, sources: Ids, relation: int, targets: Ids) -> NDArray[np.float32]:
-        """(n,) in [0, 1]."""
+        """How plausible the facts (sources[i], relation, targets[i]) are, (n,) in [0, 1].
+
+        Raises:
+            IndexError: an id out of range; ``relation`` is forward or inverse.
+            ValueError: another shape or dtype.
+        """
         ...
 
-    def top_k(self, sources: Ids, relation: int, k: int) -> tuple[Ids, NDArray[np.float32]]:
-        """Best targets and their scores, (n, k) each, best first."""
+    def top_k(
+        self, sources: Ids, relation: int, k: int, *, entity_type: int | None = None
+    ) -> tuple[Ids, NDArray[np.float32]]:
+        """Best targets and their scores, (n, k) each, best first, equal ones by id; of one entity type if given.
+
+        Raises:
+            IndexError: an id out of range, or no such type.
+            ValueError: there are fewer than ``k`` targets to choose from.
+        """
         ...
 
 

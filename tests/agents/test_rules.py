@@ -15,7 +15,7 @@ import pytest
 import kgwalk.data
 from kgwalk import _core, agents
 from kgwalk.agents import RuleAgent, RulesConfig
-from kgwalk.agents.files import load_tensors, save_tensors
+from kgwalk.tensors import load_tensors, save_tensors
 from kgwalk.data import Dataset
 from kgwalk.evaluation import evaluate
 from kgwalk.explain import explain

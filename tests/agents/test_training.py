@@ -16,7 +16,7 @@ import torch
 
 from kgwalk.agents import Reinforce, ReinforceConfig
 from kgwalk.agents.checkpoint import NAME as CHECKPOINT
-from kgwalk.agents.files import load_tensors, save_tensors
+from kgwalk.tensors import load_tensors, save_tensors
 from kgwalk.agents.policies.path import PathPolicyConfig
 from kgwalk.data import Dataset
 from kgwalk.evaluation import evaluate

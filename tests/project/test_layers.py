@@ -14,7 +14,7 @@ ROOT = Path(__file__).resolve().parents[2]
 
 # Lowest first; a part may import its own layer and those before it.
 LAYERS = (
-    {"_core", "protocols", "files"},
+    {"_core", "protocols", "files", "tensors"},
     {"data", "graph", "ragged", "ragged_reference"},
     {"scorers", "rules"},
     {"search", "evaluation", "envs", "explain", "predict"},
