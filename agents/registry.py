@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from kgwalk.data import Dataset
-
 from kgwalk.tensors import load_tensors
+
 from .reinforce import Reinforce
 from .rules import RuleAgent
 from .walker import WalkerAgent

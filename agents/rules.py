@@ -20,7 +20,6 @@ from kgwalk.data import Dataset, Directions
 from kgwalk.graph import Graph
 from kgwalk.protocols import Evidence, Ids, Ranked
 from kgwalk.rules import Kind, MiningConfig, RulePredictor, RuleSet, applied_confidence, mine
-
 from kgwalk.tensors import load_tensors, save_tensors
 
 log = logging.getLogger(__name__)

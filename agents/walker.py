@@ -13,8 +13,8 @@ from kgwalk.protocols import Ids, Ranked
 from kgwalk.search import ANY, chain, rank, search
 from kgwalk.search.answers import Pool
 from kgwalk.search.layout import Final
-
 from kgwalk.tensors import load_tensors, save_tensors
+
 from .policies.path import PathPolicy, PathPolicyConfig
 
 _SETTINGS = ("dataset", "fingerprint", "hops", "max_out_degree", "beam", "final", "pool", "directions")
