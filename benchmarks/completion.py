@@ -20,9 +20,9 @@ import kgwalk.data
 from benchmarks.common import RESULTS, peak_rss_mb, print_table, save_result
 from kgwalk import _core, agents
 from kgwalk.agents.checkpoint import NAME as CHECKPOINT
-from kgwalk.tensors import load_tensors
 from kgwalk.cli.settings import apply_settings
 from kgwalk.evaluation import evaluate
+from kgwalk.tensors import load_tensors
 
 BENCH = "completion"
 

@@ -15,12 +15,12 @@ import pytest
 import kgwalk.data
 from kgwalk import _core, agents
 from kgwalk.agents import RuleAgent, RulesConfig
-from kgwalk.tensors import load_tensors, save_tensors
 from kgwalk.data import Dataset
 from kgwalk.evaluation import evaluate
 from kgwalk.explain import explain
 from kgwalk.protocols import Agent, Evidence, Reasoner
 from kgwalk.rules import count_kinds
+from kgwalk.tensors import load_tensors, save_tensors
 from tests.rules.oracle import Rule
 from tests.rules.rule_sets import rule_set
 

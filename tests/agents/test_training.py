@@ -16,10 +16,10 @@ import torch
 
 from kgwalk.agents import Reinforce, ReinforceConfig
 from kgwalk.agents.checkpoint import NAME as CHECKPOINT
-from kgwalk.tensors import load_tensors, save_tensors
 from kgwalk.agents.policies.path import PathPolicyConfig
 from kgwalk.data import Dataset
 from kgwalk.evaluation import evaluate
+from kgwalk.tensors import load_tensors, save_tensors
 
 CONFIG = ReinforceConfig(
     policy=PathPolicyConfig(8, 4, 8, 1, (8,), embedding_dropout=0.1, hidden_dropout=0.1),

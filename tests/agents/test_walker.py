@@ -9,10 +9,10 @@ import torch
 from safetensors.torch import save
 
 from kgwalk import agents
-from kgwalk.tensors import load_tensors, save_tensors
 from kgwalk.agents.policies.path import PathPolicy, PathPolicyConfig
 from kgwalk.agents.reinforce import Reinforce
 from kgwalk.data import Dataset
+from kgwalk.tensors import load_tensors, save_tensors
 
 
 @pytest.fixture
