@@ -41,7 +41,7 @@ def walker(tmp_path_factory: pytest.TempPathFactory, dataset: Dataset) -> Path:
     folder = tmp_path_factory.mktemp("walker")
     policy = PathPolicy(dataset.graph.num_entities, dataset.graph.num_relations, PathPolicyConfig(8, 4, 8, 1, (8,)))
     own = {"dataset": dataset.name, "fingerprint": dataset.fingerprint}
-    Reinforce(policy, **own, hops=2, max_out_degree=64, beam=16, final="expand").save(folder)
+    Reinforce(policy, **own, hops=2, max_out_degree=64, beam=4096).save(folder)
     Run("Family", None, "reinforce", 0, (), 1).save(folder)
     return folder
 
@@ -98,7 +98,6 @@ def test_predictions_are_those_of_the_scorer(rules: Path, dataset: Dataset, tmp_
     assert len(scores) > 1
     assert scores == sorted(scores, reverse=True)
     assert answers[0]["rules"]
-    (tmp_path / "queries.tsv").write_text(f"{dataset.entities[3]}\t{dataset.relations[0]}\n")
     refused = kgwalk("predict", rules, tmp_path / "queries.tsv", tmp_path / "out.jsonl", *PRUNE)
     assert refused.exit_code == 2
 
