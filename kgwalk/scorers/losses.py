@@ -62,7 +62,8 @@ class Contrast:
         source, target, negative = torch.split(vectors, [len(sources), len(targets), len(drawn)])
         relation = model.relations[relations]
         penalty = n3 * model.penalty(source, relation, target) if n3 else 0.0
-        query = model.query(source, relation)
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.rounded):  # the layers of ConvE
+            query = model.query(source, relation).float()
         if model.projects:
             seen = model.targets(torch.cat([target, negative]), relation[0])
             target, negative = torch.split(seen, [len(target), len(negative)])

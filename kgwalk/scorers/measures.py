@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-Measure = Literal["dot", "l1", "l2", "modulus"]
+Measure = Literal["dot", "l1", "l2", "l2-squared", "modulus"]
 
 #: Numbers of a block of differences; distances without a matrix product behind them are made block by block.
 _BLOCK = 1 << 24
@@ -55,7 +55,8 @@ def all_pairs(measure: Measure, queries: Tensor, targets: Tensor, *, rounded: bo
     if measure == "dot":
         return products
     squares = (queries * queries).sum(1, keepdim=True) + (targets * targets).sum(1)
-    return -torch.sub(squares, products, alpha=2).clamp_min(_LEAST).sqrt()
+    squared = torch.sub(squares, products, alpha=2).clamp_min(_LEAST)
+    return -squared if measure == "l2-squared" else -squared.sqrt()
 
 
 def row_by_row(measure: Measure, queries: Tensor, targets: Tensor) -> Tensor:
@@ -65,8 +66,9 @@ def row_by_row(measure: Measure, queries: Tensor, targets: Tensor) -> Tensor:
     difference = queries - targets
     if measure == "l1":
         return -difference.abs().sum(-1)
-    if measure == "l2":
-        return -(difference * difference).sum(-1).clamp_min(_LEAST).sqrt()
+    if measure in ("l2", "l2-squared"):
+        squared = (difference * difference).sum(-1).clamp_min(_LEAST)
+        return -squared if measure == "l2-squared" else -squared.sqrt()
     real, imaginary = difference.chunk(2, -1)
     return -(real * real + imaginary * imaginary).clamp_min(_LEAST).sqrt().sum(-1)
 
