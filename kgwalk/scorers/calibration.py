@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ Floats = NDArray[np.float64]
 BINS = 4096
 #: Least rise over a standard deviation of the bins: the curve never falls, whatever the model.
 _FLATTEST = 1e-3
+_LEAST, _MOST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 class Calibration(NamedTuple):
@@ -21,6 +22,22 @@ class Calibration(NamedTuple):
 
     slope: float = 1.0
     intercept: float = 0.0
+
+    @classmethod
+    def from_json(cls, note: Any) -> Calibration:
+        """The curve that ``_asdict`` gave.
+
+        Raises:
+            ValueError: it is none that rises, or not of two numbers that float32 can hold.
+        """
+        fields: dict[str, Any] = note if isinstance(note, dict) else {}
+        numbers = [value for value in fields.values() if type(value) in (int, float)]
+        if fields.keys() != {"slope", "intercept"} or len(numbers) != 2:
+            raise ValueError(f"its calibration is not of a slope and an intercept: {note}")
+        # Compared before they are turned to floats: whole numbers of JSON may be too large for that.
+        if not (_LEAST <= fields["slope"] <= _MOST and -_MOST <= fields["intercept"] <= _MOST):
+            raise ValueError(f"its calibration is no rising curve: {note}")
+        return cls(float(fields["slope"]), float(fields["intercept"]))
 
     def __call__(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities of scores of any shape, in [0, 1]."""

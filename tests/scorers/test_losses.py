@@ -8,8 +8,9 @@ import math
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="embeddings need torch: pip install 'kgwalk[agents]'")
+pytest.importorskip("torch", reason="embeddings need torch: pip install 'kgwalk[agents]'")
 
+import torch
 from torch import Tensor
 
 from kgwalk.scorers import Contrast, EmbeddingModel

@@ -8,7 +8,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-torch = pytest.importorskip("torch", reason="embeddings need torch: pip install 'kgwalk[agents]'")
+pytest.importorskip("torch", reason="embeddings need torch: pip install 'kgwalk[agents]'")
+
+import torch
 
 from kgwalk.protocols import Scorer
 from kgwalk.scorers import MODELS, EmbeddingModel, EmbeddingScorer, score_facts, sorted_by_score
