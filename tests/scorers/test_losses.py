@@ -45,7 +45,13 @@ def softplus(x: float) -> float:
 
 
 def plain_loss(
-    model: EmbeddingModel, facts: Tensor, loss: Loss, negatives: list[int], margin: float, answers: Answers
+    model: EmbeddingModel,
+    facts: Tensor,
+    loss: Loss,
+    negatives: list[int],
+    answers: Answers = None,
+    margin: float = 0.0,
+    scale: float = 1.0,
 ) -> float:
     """One fact after the other; scores are those of plain Python."""
     others: dict[int, set[int]] = {}
@@ -53,9 +59,9 @@ def plain_loss(
         others.setdefault(row, set()).add(entity)
     total = 0.0
     for row, (source, relation, target) in enumerate(facts.tolist()):
-        right = plain_score(model, source, relation, target)
+        right = scale * plain_score(model, source, relation, target)
         told_from = [e for e in negatives if e != target and e not in others.get(row, ())]
-        wrong = [plain_score(model, source, relation, e) for e in told_from]
+        wrong = [scale * plain_score(model, source, relation, e) for e in told_from]
         if loss == "softmax":
             rest = sum(math.exp(score) for score in wrong) * ENTITIES / len(negatives)
             total += -math.log(math.exp(right) / (math.exp(right) + rest))
@@ -77,20 +83,20 @@ def test_losses(case: str, loss: Loss, negatives: int, hidden: bool) -> None:
     model = make(case)
     facts = facts_for(model)
     answers = (torch.tensor([0, 0, 2, 5]), torch.tensor([3, 8, 1, 12])) if hidden else None
-    contrast = Contrast(model, loss, negatives, 1.5, rounded=False)
-    expected = plain_loss(model, facts, loss, drawn_by(contrast, 9), 1.5, answers)
+    contrast = Contrast(model, loss, negatives, margin=1.5, scale=0.75)
+    expected = plain_loss(model, facts, loss, drawn_by(contrast, 9), answers, 1.5, 0.75)
     for _ in range(2):  # nothing is left over from the first
         torch.manual_seed(9)
         assert contrast(facts, 0.0, answers).item() == pytest.approx(expected, rel=2e-4)
 
 
 def test_negatives_are_distinct_and_every_set_is_as_likely() -> None:
-    contrast = Contrast(make("distmult"), "softmax", 2, 0.0, rounded=False)
+    contrast = Contrast(make("distmult"), "softmax", 2)
     torch.manual_seed(0)
     counts = dict.fromkeys(itertools.combinations(range(ENTITIES), 2), 0)
     draws = 78 * 60
     for _ in range(draws):
-        counts[tuple(sorted(contrast._draw().tolist()))] += 1  # type: ignore[index]
+        counts[tuple(sorted(contrast._draw().tolist()))] += 1
     chi_square = sum((count - 60) ** 2 / 60 for count in counts.values())
     assert chi_square < 130  # 77 degrees of freedom: 99.99 %
 
@@ -101,8 +107,8 @@ def test_the_sampled_sum_is_right_on_average() -> None:
     with torch.no_grad():
         model.entities *= 0.5
     fact = torch.tensor([(1, 2, 4)])
-    whole = Contrast(model, "softmax", 0, 0.0, rounded=False)(fact, 0.0).exp().item() - 1
-    contrast = Contrast(model, "softmax", 4, 0.0, rounded=False)
+    whole = Contrast(model, "softmax", 0)(fact, 0.0).exp().item() - 1
+    contrast = Contrast(model, "softmax", 4)
     torch.manual_seed(1)
     sums = np.array([contrast(fact, 0.0).exp().item() - 1 for _ in range(3000)])
     error = sums.std() / len(sums) ** 0.5
@@ -122,7 +128,7 @@ def test_sparse_gradients_are_the_dense_ones(case: str, loss: Loss) -> None:
         contrast(facts, 0.0).backward()  # type: ignore[no-untyped-call]
         return {key: value.grad for key, value in model.named_parameters() if value.grad is not None}
 
-    contrast = Contrast(model, loss, 5, 0.5, rounded=False)
+    contrast = Contrast(model, loss, 5, margin=0.5)
     sparse = gradients()
     assert sparse["entities"].is_sparse
     touched = set(sparse["entities"].coalesce().indices()[0].tolist())
@@ -139,7 +145,7 @@ def test_gradients_are_slopes(loss: Loss) -> None:
     """Of the plain loss in double precision; the weights of the self-adversarial loss are taken as given."""
     model = make("complex")
     facts = facts_for(model)
-    contrast = Contrast(model, loss, 0, 0.5, rounded=False)
+    contrast = Contrast(model, loss, 0, margin=0.5)
     contrast(facts, 0.0).backward()  # type: ignore[no-untyped-call]
     assert model.relations.grad is not None
     if loss == "self-adversarial":
@@ -151,7 +157,7 @@ def test_gradients_are_slopes(loss: Loss) -> None:
     for step in (1e-2, -2e-2):
         with torch.no_grad():
             model.relations[place] += step
-        ends.append(plain_loss(model, facts, loss, list(range(ENTITIES)), 0.5, None))
+        ends.append(plain_loss(model, facts, loss, list(range(ENTITIES)), margin=0.5))
     assert slope == pytest.approx((ends[0] - ends[1]) / 2e-2, rel=1e-2, abs=1e-4)
 
 
@@ -162,7 +168,7 @@ def test_a_fact_with_nothing_to_be_told_from_breaks_nothing(loss: Loss, negative
     model = make("distmult")
     facts = torch.tensor([(0, 1, 2), (3, 1, 4)])
     everyone = torch.arange(ENTITIES)
-    contrast = Contrast(model, loss, negatives, 0.0, rounded=False)
+    contrast = Contrast(model, loss, negatives)
     torch.manual_seed(9)
     value = contrast(facts, 0.0, (torch.zeros(ENTITIES, dtype=torch.int64), everyone))
     value.backward()  # type: ignore[no-untyped-call]
@@ -177,7 +183,7 @@ def test_a_fact_with_nothing_to_be_told_from_breaks_nothing(loss: Loss, negative
 def test_n3(case: str, moduli: bool) -> None:
     model = make(case)
     facts = facts_for(model)
-    contrast = Contrast(model, "softmax", 0, 0.0, rounded=False)
+    contrast = Contrast(model, "softmax", 0)
     expected = 0.0
     for source, relation, target in facts.tolist():
         for row in (model.entities[source], model.relations[relation], model.entities[target]):
@@ -193,13 +199,13 @@ def test_n3(case: str, moduli: bool) -> None:
 def test_n3_is_refused_where_it_does_not_belong(case: str) -> None:
     model = make(case)
     with pytest.raises(ValueError, match=f"{model.name} has no N3 penalty"):
-        Contrast(model, "softmax", 0, 0.0, rounded=False)(facts_for(model), 0.1)
+        Contrast(model, "softmax", 0)(facts_for(model), 0.1)
 
 
 @pytest.mark.parametrize("case", ["complex", "conve"])
 def test_rounding_changes_little(case: str) -> None:
     model = make(case)
     facts = facts_for(model)
-    exact, rounded = (Contrast(model, "softmax", 0, 0.0, rounded=flag)(facts, 0.0).item() for flag in (False, True))
+    exact, rounded = (Contrast(model, "softmax", 0, rounded=flag)(facts, 0.0).item() for flag in (False, True))
     assert rounded == pytest.approx(exact, rel=0.03)
     assert rounded != exact
