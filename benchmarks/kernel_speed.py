@@ -113,7 +113,7 @@ def _per_candidate(size: int, **seconds: float) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and save where asked to."""
-    sets = _core.ragged_instruction_sets()
+    sets = _core.instruction_sets()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1, help="threads of the kernels and of torch")
     parser.add_argument("--states", type=int, default=1_000, help="rows of about 20 candidates")
@@ -123,7 +123,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     _core.set_num_threads(given.threads)
     torch.set_num_threads(given.threads)
-    _core.use_ragged_instruction_set(given.instruction_set)
+    _core.use_instruction_set(given.instruction_set)
 
     metrics: dict[str, Any] = {
         f"edge_logits-{dim}": measure_edge_logits(given.states, dim, given.seed) for dim in (32, 64, 200)
