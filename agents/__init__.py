@@ -5,7 +5,18 @@ if __name__ != "kgwalk.agents":
 
 from .registry import get, load, names
 from .reinforce import Reinforce, ReinforceConfig
+from .reranked import Reranked
 from .rules import RuleAgent, RulesConfig
 from .walker import WalkerAgent
 
-__all__ = ["Reinforce", "ReinforceConfig", "RuleAgent", "RulesConfig", "WalkerAgent", "get", "load", "names"]
+__all__ = [
+    "Reinforce",
+    "ReinforceConfig",
+    "Reranked",
+    "RuleAgent",
+    "RulesConfig",
+    "WalkerAgent",
+    "get",
+    "load",
+    "names",
+]

@@ -10,7 +10,7 @@ import torch
 from kgwalk.data import Directions
 from kgwalk.graph import ActionSets, Expand, Graph
 from kgwalk.protocols import Ids, Ranked
-from kgwalk.search import ANY, chain, rank, search
+from kgwalk.search import ANY, Prune, chain, rank, search
 from kgwalk.search.answers import Pool
 from kgwalk.search.layout import Final
 from kgwalk.tensors import load_tensors, save_tensors
@@ -41,6 +41,9 @@ class WalkerAgent:
         final: ``"expand"`` ranks all that the last hop reaches, ``"keep"`` the beam's paths alone.
         pool: how an answer's paths are put together, ``"logsumexp"`` or ``"max"``.
         directions: what it was trained on, ``"tail"`` or ``"both"``; an evaluation asks no more.
+
+    Attributes:
+        prune: caps the candidates that the policy chooses from when it answers; None by default, and not saved.
     """
 
     name = "walker"
@@ -81,6 +84,7 @@ class WalkerAgent:
         self.final = final
         self.pool = pool
         self.directions = directions
+        self.prune: Prune | None = None
         self._rules: tuple[Graph, ActionSets] | None = None
 
     def answer(self, queries: Ids, graph: Graph) -> Ranked:
@@ -91,7 +95,7 @@ class WalkerAgent:
         self.policy.eval()
         try:
             layout = chain(ANY, self.beam, hops=self.hops, per="query", final=self.final)
-            paths = search(self._rules[1], self.policy, layout, queries)
+            paths = search(self._rules[1], self.policy, layout, queries, prune=self.prune)
         finally:
             self.policy.train(training)
         return rank(paths, len(queries), pool=self.pool)

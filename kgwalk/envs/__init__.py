@@ -2,7 +2,15 @@
 
 from kgwalk.envs.registration import environment_ids, register_environments
 from kgwalk.envs.rewards import register_reward
+from kgwalk.envs.shaping import ScorerReward
 from kgwalk.envs.single import KGWalkEnv
 from kgwalk.envs.vector import KGWalkVectorEnv
 
-__all__ = ["KGWalkEnv", "KGWalkVectorEnv", "environment_ids", "register_environments", "register_reward"]
+__all__ = [
+    "KGWalkEnv",
+    "KGWalkVectorEnv",
+    "ScorerReward",
+    "environment_ids",
+    "register_environments",
+    "register_reward",
+]

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgwalk.data.dataset import Dataset
+from kgwalk.envs.shaping import ScorerReward
 from kgwalk.protocols import FinishedWalks, Ids, RewardTerm
 from kgwalk.rules.reward import RuleReward
 
@@ -89,3 +90,4 @@ def make_rewards(
 
 register_reward("hit", lambda dataset, option: Hit())
 register_reward(RuleReward.name, RuleReward.make)
+register_reward(ScorerReward.name, ScorerReward.make)

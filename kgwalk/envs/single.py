@@ -63,7 +63,9 @@ class KGWalkEnv(gym.Env[Observation, np.int64], EzPickle):
     ## Rewards
     Paid when the walk ends: the weighted sum of the terms in ``reward``. ``"hit"`` is 1 at the query's own target.
     ``"rules"`` is the confidence of the rule that the walk followed, wherever it led; its option ``rules=`` says which
-    rules (``kgwalk.rules.RuleReward``).
+    rules (``kgwalk.rules.RuleReward``). ``"shaped"`` is 1 at the target and elsewhere what a scorer, given as
+    ``shaped=``, thinks of the end as an answer (``kgwalk.envs.ScorerReward``); it holds the hit, so it replaces
+    ``"hit"``.
 
     ## Starting State
     A query drawn uniformly (or the next, with ``query_order="sequential"``), the walker at its source.

@@ -9,6 +9,8 @@ from kgwalk.search.layout import Layout, chain, tree
 from kgwalk.search.merge import merge_waits
 from kgwalk.search.paths import Paths, Reached
 from kgwalk.search.propagate import PrefixPolicy, Propagation, propagate
+from kgwalk.search.prune import Prune
+from kgwalk.search.rerank import rerank
 
 __all__ = [
     "ANY",
@@ -16,11 +18,13 @@ __all__ = [
     "Paths",
     "PrefixPolicy",
     "Propagation",
+    "Prune",
     "Reached",
     "chain",
     "merge_waits",
     "propagate",
     "rank",
+    "rerank",
     "search",
     "tree",
 ]

@@ -15,6 +15,7 @@ from kgwalk._core import ActionSets, pool_entities, split_frontier
 from kgwalk.protocols import Candidates, Ids, Moves, Offsets, Policy, State
 from kgwalk.search.layout import Layout
 from kgwalk.search.paths import Paths, Reached, join_offsets
+from kgwalk.search.prune import Prune
 
 Doubles = NDArray[np.float64]
 
@@ -25,6 +26,7 @@ def search(
     layout: Layout,
     queries: Ids,
     *,
+    prune: Prune | None = None,
     batch: int = 256,
     max_candidates: int = 1 << 21,
 ) -> Paths:
@@ -41,6 +43,8 @@ def search(
         layout: relations to follow and budgets.
         queries: (n, 3) int32: source, relation, target. Targets are not read: they are set to -1 before anything sees
             them, so no edge is hidden and no answer is told from another.
+        prune: caps the candidates of crowded nodes, at every hop. The policy sees what is left of them: its
+            probabilities are normalised over that, and an entity that only pruned moves lead to is not reached.
         batch: queries under way at once.
         max_candidates: moves scored in one call of ``policy.logits``, unless a single query has more. With ``batch`` it
             bounds the memory.
@@ -50,13 +54,14 @@ def search(
         ends before the layout's longest is filled up with STAY.
 
     Raises:
-        ValueError: if ``queries`` is not (n, 3) int32, a limit is not positive, or the policy gives no number.
+        ValueError: if ``queries`` is not (n, 3) int32, a limit is not positive, or the policy gives no number,
+            or ``prune.scorer`` none in [0, 1].
         IndexError: if an id is out of range.
     """
     asked, which = distinct_queries(actions, queries)
     if batch < 1 or max_candidates < 1:
         raise ValueError(f"batch and max_candidates must be positive, got {batch} and {max_candidates}")
-    run = _Search(actions, policy, layout, max_candidates)
+    run = _Search(actions, policy, layout, prune, max_candidates)
     with inference_mode():
         found = [run(asked[i : i + batch]) for i in range(0, len(asked), batch)]
     if not found:
@@ -112,10 +117,18 @@ class _Step(NamedTuple):
 class _Search(Generic[State]):
     """Searches batches of queries."""
 
-    def __init__(self, actions: ActionSets, policy: Policy[State], layout: Layout, max_candidates: int) -> None:
+    def __init__(
+        self,
+        actions: ActionSets,
+        policy: Policy[State],
+        layout: Layout,
+        prune: Prune | None,
+        max_candidates: int,
+    ) -> None:
         self.actions = actions
         self.policy = policy
         self.layout = layout
+        self.prune = prune
         self.max_candidates = max_candidates
         self.compiled = layout.compile()
         self.hops = layout.hops
@@ -156,6 +169,8 @@ class _Search(Generic[State]):
             offsets = front.query_offsets[first : last + 1]
             own = slice(offsets[0], offsets[-1])
             moves = Candidates(*self.actions.candidates(at[own], query_of[own], queries, last_hop))
+            if self.prune is not None:
+                moves = self.prune(moves, queries[query_of[own]])
             here = state if len(cuts) == 2 else self.policy.select(state, np.arange(own.start, own.stop))
             logits = self.policy.logits(here, moves)
             norm = as_floats(self.policy.log_norm(here, logits, moves))

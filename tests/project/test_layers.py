@@ -31,6 +31,7 @@ WITHOUT_TORCH = [
     "kgwalk.evaluation",
     "kgwalk.explain",
     "kgwalk.rules",
+    "kgwalk.scorers",
     "kgwalk.search",
 ]
 

@@ -1,0 +1,84 @@
+"""A reward for walks that end somewhere plausible."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+from weakref import WeakKeyDictionary
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kgwalk.data.dataset import Dataset
+from kgwalk.protocols import FinishedWalks, Ids, Scorer
+from kgwalk.scorers.facts import score_facts
+
+_EXPECTED = "the path of a scorer, as `kgwalk score train` makes it, a Scorer or a ScorerReward"
+
+# Scorers by dataset, shared by its environments: one is read once, whatever the number of environments.
+_shared: WeakKeyDictionary[Dataset, dict[tuple[Path, int, int], Scorer]] = WeakKeyDictionary()
+
+
+class ScorerReward:
+    """1 for a hit, else how plausible a scorer finds the end as an answer: ``hit + (1 - hit) * score``.
+
+    The reward shaping of MultiHopKG (Lin et al., EMNLP 2018, eq. 6-7), which RuleGuider (Lei et al., EMNLP 2020) calls
+    its shaped hit reward. The fact scored is (source, query relation, last entity).
+
+    The hit is part of it: ``reward={"shaped": 1.0}`` is the published one, beside ``"hit"`` hits would count twice.
+
+    Args:
+        scorer: of the environment's vocabulary, fitted on no fact that is held out.
+    """
+
+    name = "shaped"
+
+    def __init__(self, scorer: Scorer) -> None:
+        self.scorer = scorer
+
+    @classmethod
+    def make(cls, dataset: Dataset, option: Any) -> ScorerReward:
+        """The term for an environment over ``dataset``.
+
+        Args:
+            dataset: whose vocabulary the scorer is of.
+            option: the environments' argument ``shaped=``: path of a scorer (``kgwalk.scorers.load``), a ``Scorer`` or
+                a ``ScorerReward``.
+
+        Raises:
+            ValueError: no option, or one of another kind; a file that is no scorer of this dataset.
+            OSError: the file cannot be read.
+        """
+        if isinstance(option, ScorerReward):
+            return option
+        if isinstance(option, (str, os.PathLike)):
+            return cls(_load(Path(option), dataset))
+        if not isinstance(option, Scorer):
+            got = "none" if option is None else repr(option)
+            raise ValueError(f"the reward term 'shaped' asks for shaped=: expected {_EXPECTED}; got {got}")
+        return cls(option)
+
+    def __call__(self, walks: FinishedWalks, queries: Ids) -> NDArray[np.float64]:
+        """Reward of each finished walk, (k,) in [0, 1]. The scorer is asked about the misses, each distinct end once.
+
+        Raises:
+            ValueError: the scorer gave no scores in [0, 1].
+        """
+        rewards = np.ones(len(walks.hit))
+        missed = np.flatnonzero(~walks.hit)
+        rewards[missed] = score_facts(self.scorer, np.column_stack([queries[missed, :2], walks.entities[missed, -1]]))
+        return rewards
+
+
+def _load(path: Path, dataset: Dataset) -> Scorer:
+    """The scorer of a file; kept until the file changes."""
+    from kgwalk import scorers  # embedding models import torch; environments without them do not
+
+    path = path.resolve()
+    stat = path.stat()
+    key = (path, stat.st_mtime_ns, stat.st_size)
+    shared = _shared.setdefault(dataset, {})
+    if key not in shared:
+        shared[key] = scorers.load(path, dataset)  # type: ignore[attr-defined, unused-ignore]
+    return shared[key]
