@@ -10,32 +10,18 @@ from __future__ import annotations
 
 import argparse
 import functools
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.common import print_table, save_result
+from benchmarks.common import fastest, print_table, save_result
 from kgwalk import _core, ragged
 from kgwalk import ragged_reference as reference
 from kgwalk.protocols import Candidates
 
 ENTITIES, RELATIONS = 40_943, 23
-SECONDS = 1.0
-
-
-def fastest(function: Callable[[], object]) -> float:
-    """Seconds of the fastest call among those that fit into ``SECONDS``, five at least."""
-    function()
-    best, end, calls = np.inf, time.perf_counter() + SECONDS, 0
-    while calls < 5 or time.perf_counter() < end:
-        start = time.perf_counter()
-        function()
-        best = min(best, time.perf_counter() - start)
-        calls += 1
-    return float(best)
 
 
 def draw_candidates(states: int, seed: int) -> Candidates:
