@@ -19,6 +19,11 @@ from torch import Tensor, nn
 from kgwalk.tensors import load_tensors, save_tensors
 
 NAME = "checkpoint.safetensors"
+# What an optimizer keeps of each parameter, in the parameter's own shape, beside the number of its steps.
+_SLOTS: dict[type[torch.optim.Optimizer], tuple[str, ...]] = {
+    torch.optim.Adam: ("exp_avg", "exp_avg_sq"),
+    torch.optim.Adagrad: ("sum",),
+}
 
 
 @dataclass
@@ -48,14 +53,19 @@ def save_checkpoint(
 
 
 def load_checkpoint(
-    path: Path, model: nn.Module, optimizer: torch.optim.Adam, run: Mapping[str, Any], progress: Progressing, steps: int
+    path: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    run: Mapping[str, Any],
+    progress: Progressing,
+    steps: int,
 ) -> Progressing:
     """Put a checkpoint's weights into ``model`` and ``optimizer`` and give its counters.
 
     Args:
         path: the file.
         model: as it was begun.
-        optimizer: Adam over ``model.parameters()`` in their order.
+        optimizer: Adam or Adagrad over ``model.parameters()`` in their order.
         run: description of the run; a checkpoint of another is refused.
         progress: counters as they begin; ``extra`` must have the same keys.
         steps: steps of the run in all.
@@ -74,7 +84,7 @@ def load_checkpoint(
     restored = _progress(path, note.get("progress"), progress, steps)
     expected = {f"model.{key}": value for key, value in model.state_dict().items()}
     for index, parameter in enumerate(model.parameters()):
-        expected |= {f"optimizer.{index}.{slot}": parameter for slot in ("exp_avg", "exp_avg_sq")}
+        expected |= {f"optimizer.{index}.{slot}": parameter for slot in _SLOTS[type(optimizer)]}
         expected[f"optimizer.{index}.step"] = torch.zeros(())
     shapes = {key: (value.shape, value.dtype) for key, value in expected.items()}
     found = {key: (value.shape, value.dtype) for key, value in tensors.items()}

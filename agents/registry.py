@@ -7,13 +7,23 @@ from pathlib import Path
 from kgwalk.data import Dataset
 from kgwalk.tensors import load_tensors
 
+from .embeddings import (
+    ComplExAgent,
+    ConvEAgent,
+    DistMultAgent,
+    EmbeddingAgent,
+    RotatEAgent,
+    TransEAgent,
+    TransRAgent,
+)
 from .reinforce import Reinforce
 from .rules import RuleAgent
 from .walker import WalkerAgent
 
-Registered = WalkerAgent | RuleAgent
+Registered = WalkerAgent | RuleAgent | EmbeddingAgent
 
-_AGENTS: dict[str, type[Registered]] = {Reinforce.name: Reinforce, RuleAgent.name: RuleAgent}
+_EMBEDDINGS = (ComplExAgent, ConvEAgent, DistMultAgent, RotatEAgent, TransEAgent, TransRAgent)
+_AGENTS: dict[str, type[Registered]] = {agent.name: agent for agent in (Reinforce, RuleAgent, *_EMBEDDINGS)}
 
 
 def names() -> list[str]:

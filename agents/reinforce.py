@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -22,7 +20,7 @@ from kgwalk.search.layout import Final
 
 from .policies.path import PathPolicy, PathPolicyConfig
 from .rollouts import Rows, distinct_share, roll_out, walk_log_probs
-from .training import Trainer
+from .training import ShuffledBatches, Trainer, first_of_valid, plain
 from .walker import WalkerAgent, walking_rules
 from .warm_start import AnswerPaths
 
@@ -186,7 +184,7 @@ class Reinforce(WalkerAgent):
             torch.optim.Adam(policy.parameters(), lr=config.learning_rate, fused=True),
             folder,
             seed=seed,
-            run_id={"config": _plain(config), "dataset": dataset.fingerprint, "seed": seed},
+            run_id={"config": plain(config), "dataset": dataset.fingerprint, "seed": seed},
             loss=learner.loss,
             validate=learner.validate,
             keep=lambda: agent.save(folder),
@@ -205,9 +203,10 @@ class _Learner:
         self.agent = agent
         self.config = config
         self.seed = seed
-        self.valid = _first_of_valid(dataset, config.validate_queries, seed)
+        self.valid = first_of_valid(dataset, config.validate_queries, seed)
         self.queries = dataset.queries("train", config.directions)
         self.actions = walking_rules(dataset.graph, agent.max_out_degree, training=True)
+        self.batches = ShuffledBatches(np.arange(len(self.queries)), config.batch, seed)
         self.extra = {"baseline": 0.0}
         self.paths: AnswerPaths | None = None
 
@@ -226,13 +225,6 @@ class _Learner:
         report = evaluate(self.agent, self.valid, "valid", Protocol(directions="tail"), progress=False)
         return float(report.metrics["tail"]["mrr"])
 
-    def _batch(self, step: int, size: int, rows: Rows) -> Rows:
-        """The ``step``-th batch of endless shuffled passes over ``rows``."""
-        size = min(size, len(rows))
-        epoch, place = divmod(step, len(rows) // size)
-        order = np.random.default_rng([self.seed, epoch]).permutation(rows)
-        return order[place * size : (place + 1) * size]
-
     def _supervised(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
         c = self.config
         if self.paths is None:
@@ -244,12 +236,13 @@ class _Learner:
                 max_branch=c.warm_up_branch,
                 seed=self.seed,
             )
-        loss = self.paths.loss(self.agent.policy, self._batch(step, c.warm_up_batch, self.paths.reachable))
+            self.warm_up_batches = ShuffledBatches(self.paths.reachable, c.warm_up_batch, self.seed)
+        loss = self.paths.loss(self.agent.policy, self.warm_up_batches(step))
         return loss, {"warm_up/loss": loss.item()}
 
     def _reinforce(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
         c = self.config
-        rows = self._batch(step, c.batch, np.arange(len(self.queries)))
+        rows = self.batches(step)
         queries: Ids = np.ascontiguousarray(self.queries[rows])
         records, walks = roll_out(
             self.agent.policy,
@@ -279,18 +272,3 @@ class _Learner:
     @staticmethod
     def _entropy(log_probs: Tensor, offsets: Rows) -> Tensor:
         return ragged.entropy(log_probs, offsets).mean()
-
-
-def _first_of_valid(dataset: Dataset, count: int, seed: int) -> Dataset:
-    """The dataset with ``count`` queries of valid, drawn once; all of them for 0."""
-    valid = dataset.splits["valid"]
-    if not 0 < count < len(valid):
-        return dataset
-    rows = np.sort(np.random.default_rng(seed).permutation(len(valid))[:count])
-    return dataclasses.replace(dataset, splits={**dataset.splits, "valid": valid[rows]})
-
-
-def _plain(config: ReinforceConfig) -> dict[str, Any]:
-    """The configuration as JSON gives it back, lists for tuples."""
-    plain: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
-    return plain

@@ -17,7 +17,8 @@ class Reranked:
     Its name tells of both: ``"reinforce+complex"``, or ``"reinforce+0.5*complex"`` if the scorer counts half.
 
     Args:
-        agent: finds the answers. If it has rules behind them (``Reasoner``), so have the re-ranked ones.
+        agent: finds the answers. If it has rules behind them (``Reasoner``), so have the re-ranked ones. Answers of
+            a walker that ranks more than its beam kept (``final="expand"``) may rise without a path of theirs.
         scorer: of the same vocabulary.
         weight: what the scorer counts, in [0, 1].
 

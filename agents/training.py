@@ -6,6 +6,7 @@ makes the same steps as one that was not.
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import logging
 import math
@@ -14,17 +15,59 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
+
+from kgwalk.data import Dataset
 
 from .checkpoint import NAME, Progressing, load_checkpoint, save_checkpoint
 
 log = logging.getLogger(__name__)
 
 Losses = Callable[[int], tuple[Tensor, Mapping[str, float]]]
+
+
+class ShuffledBatches:
+    """Endless passes over rows in batches, each pass in an order drawn from its number; what does not fill one is left.
+
+    Args:
+        rows: (n,) of anything.
+        size: rows in a batch.
+        seed: of the orders.
+    """
+
+    def __init__(self, rows: NDArray[np.int64], size: int, seed: int) -> None:
+        self.rows = rows
+        self.size = min(size, len(rows))
+        self.seed = seed
+        self._order = (-1, rows)
+
+    def __call__(self, step: int) -> NDArray[np.int64]:
+        """The batch of a step."""
+        epoch, place = divmod(step, len(self.rows) // self.size)
+        if self._order[0] != epoch:
+            self._order = (epoch, np.random.default_rng([self.seed, epoch]).permutation(self.rows))
+        return self._order[1][place * self.size : (place + 1) * self.size]
+
+
+def first_of_valid(dataset: Dataset, count: int, seed: int) -> Dataset:
+    """The dataset with ``count`` queries of valid, drawn once; all of them for 0."""
+    valid = dataset.splits["valid"]
+    if not 0 < count < len(valid):
+        return dataset
+    rows = np.sort(np.random.default_rng(seed).permutation(len(valid))[:count])
+    return dataclasses.replace(dataset, splits={**dataset.splits, "valid": valid[rows]})
+
+
+def plain(config: Any) -> dict[str, Any]:
+    """A configuration dataclass as JSON gives it back, lists for tuples."""
+    fields: dict[str, Any] = json.loads(json.dumps(dataclasses.asdict(config)))
+    return fields
 
 
 class Trainer:
@@ -42,14 +85,15 @@ class Trainer:
         steps: steps in all.
         validate_every: steps between validations, each followed by a checkpoint.
         learning_rate: ``learning_rate(step)``.
-        clip: largest global norm of the gradient.
+        clip: largest global norm of the gradient; None for none, as sparse gradients need.
+        patience: validations without a better score after which training ends; None for all steps.
         extra: the algorithm's own numbers, read and written by ``loss``.
     """
 
     def __init__(
         self,
         model: nn.Module,
-        optimizer: torch.optim.Adam,
+        optimizer: torch.optim.Optimizer,
         folder: Path,
         *,
         seed: int,
@@ -60,8 +104,9 @@ class Trainer:
         steps: int,
         validate_every: int,
         learning_rate: Callable[[int], float],
-        clip: float,
-        extra: dict[str, float],
+        clip: float | None,
+        extra: dict[str, float] | None = None,
+        patience: int | None = None,
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -75,10 +120,11 @@ class Trainer:
         self.validate_every = validate_every
         self.learning_rate = learning_rate
         self.clip = clip
-        self.state = Progressing(extra=extra)
+        self.patience = patience
+        self.state = Progressing(extra={} if extra is None else extra)
 
     def run(self, *, resume: bool) -> Progressing:
-        """Train to the end.
+        """Train to the end, or until validations have stopped getting better.
 
         Raises:
             FileExistsError: the folder holds a checkpoint and ``resume`` was not asked for.
@@ -102,7 +148,7 @@ class Trainer:
         ):
             task = progress.add_task("training", total=self.steps, completed=self.state.step, note="")
             began = time.monotonic() - self.state.seconds
-            while self.state.step < self.steps:
+            while self.state.step < self.steps and not self._out_of_patience():
                 logged = self.make_step(self.state.step)
                 self.state.step += 1
                 for key, value in logged.items():
@@ -130,11 +176,18 @@ class Trainer:
             raise ValueError(
                 f"the loss is {loss.item()} at step {step}: lower the learning rate from {self.learning_rate(step):g}"
             )
-        self.optimizer.zero_grad(set_to_none=False)  # big tables: clearing in place spares new pages
+        # Big dense tables: clearing gradients in place spares new pages. Sparse ones are small and not clipped.
+        self.optimizer.zero_grad(set_to_none=self.clip is None)
         loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
+        if self.clip is not None:
+            nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
         self.optimizer.step()
         return logged
+
+    def _out_of_patience(self) -> bool:
+        if self.patience is None or not self.state.best_step:
+            return False
+        return self.state.step - self.state.best_step >= self.patience * self.validate_every
 
     def _select(self) -> float:
         self.model.eval()

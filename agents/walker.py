@@ -103,7 +103,7 @@ class WalkerAgent:
     def save(self, folder: Path) -> None:
         """Write ``folder/agent.safetensors``: weights, and as its note all that ``load`` needs."""
         note = {
-            "agent": self.name,
+            "agent": type(self).name,
             **{key: getattr(self, key) for key in _SETTINGS},
             "num_entities": self.policy.num_entities,
             "num_relations": self.policy.num_relations,

@@ -10,6 +10,7 @@ import typer
 from kgwalk.cli.console import err, out
 from kgwalk.cli.options import DataDir, RunFolder, Split, Threads
 from kgwalk.cli.runs import load_run
+from kgwalk.cli.scored import PruneBy, PruneTo, Rerank, RerankWeight, with_scorers
 
 
 def evaluate(
@@ -25,6 +26,10 @@ def evaluate(
         Path | None, typer.Option(metavar="FILE.json", help="Write the report, with all relations.")
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Queries answered at once; changes no result.")] = 512,
+    rerank: Rerank = None,
+    rerank_weight: RerankWeight = None,
+    prune: PruneBy = None,
+    prune_to: PruneTo = None,
     data_dir: DataDir = None,
     threads: Threads = None,
 ) -> None:
@@ -38,6 +43,7 @@ def evaluate(
 
     protocol = evaluation.Protocol(directions=direction, filtered=not raw, batch_size=batch_size)
     agent, dataset = load_run(run, data_dir, threads)
+    agent = with_scorers(agent, dataset, rerank=rerank, rerank_weight=rerank_weight, prune=prune, prune_to=prune_to)
     report = evaluation.evaluate(agent, dataset, split, protocol)
     out.print(report.table())
     if by_relation:

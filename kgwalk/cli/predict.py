@@ -10,6 +10,7 @@ import typer
 from kgwalk.cli.console import err
 from kgwalk.cli.options import DataDir, RunFolder, Threads
 from kgwalk.cli.runs import load_run
+from kgwalk.cli.scored import PruneBy, PruneTo, Rerank, RerankWeight, with_scorers
 
 
 def predict(
@@ -24,6 +25,10 @@ def predict(
         bool, typer.Option("--skip-unknown", help="Leave out queries with unknown names instead of refusing the file.")
     ] = False,
     batch_size: Annotated[int, typer.Option(min=1, help="Queries answered at once; changes no result.")] = 512,
+    rerank: Rerank = None,
+    rerank_weight: RerankWeight = None,
+    prune: PruneBy = None,
+    prune_to: PruneTo = None,
     data_dir: DataDir = None,
     threads: Threads = None,
 ) -> None:
@@ -35,6 +40,7 @@ def predict(
     from kgwalk.predict import predict as predicted
 
     agent, dataset = load_run(run, data_dir, threads)
+    agent = with_scorers(agent, dataset, rerank=rerank, rerank_weight=rerank_weight, prune=prune, prune_to=prune_to)
     done = predicted(agent, dataset, queries, output, answers=answers, skip_unknown=skip_unknown, batch_size=batch_size)
     skipped = f", {done.skipped:,} with unknown names skipped" if done.skipped else ""
     err.print(f"{done.answers:,} answers to {done.queries:,} queries in {output}{skipped}", soft_wrap=True)

@@ -140,6 +140,11 @@ class Dataset:
         return recipe(self)
 
     @cached_property
+    def facts_fingerprint(self) -> str:
+        """Hex digest of the vocabulary and the facts of ``graph``: what a scorer was fitted on."""
+        return fingerprint(self.graph, {}, self.entities, self.relations)
+
+    @cached_property
     def labels(self) -> Sequence[str] | None:
         """Readable entity names by id, read on first use; None if the set has no other names than its keys."""
         return read_labels(self.card, self.folder, self.entities)

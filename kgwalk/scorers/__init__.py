@@ -1,5 +1,48 @@
-"""Scorers: how plausible a fact is."""
+"""Scorers: how plausible a fact is.
+
+``load`` gives the embedding model of a training run; ``from_pykeen`` takes one over that PyKEEN trained. What needs
+torch is imported when it is first asked for, so that environments can be made without.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
 
 from kgwalk.scorers.facts import score_facts
 
-__all__ = ["score_facts"]
+if TYPE_CHECKING:
+    from kgwalk.scorers.embedding import EmbeddingScorer, sorted_by_score
+    from kgwalk.scorers.loading import load
+    from kgwalk.scorers.losses import Contrast
+    from kgwalk.scorers.measures import has_bfloat16
+    from kgwalk.scorers.models import MODELS, EmbeddingModel, ModelConfig
+
+_LAZY = {
+    "MODELS": "models",
+    "Contrast": "losses",
+    "EmbeddingModel": "models",
+    "EmbeddingScorer": "embedding",
+    "ModelConfig": "models",
+    "has_bfloat16": "measures",
+    "load": "loading",
+    "sorted_by_score": "embedding",
+}
+
+__all__ = [
+    "MODELS",
+    "Contrast",
+    "EmbeddingModel",
+    "EmbeddingScorer",
+    "ModelConfig",
+    "has_bfloat16",
+    "load",
+    "score_facts",
+    "sorted_by_score",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(importlib.import_module(f"{__name__}.{_LAZY[name]}"), name)

@@ -1,0 +1,27 @@
+"""Scorers from files, held against the dataset they are to score."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from kgwalk.data.dataset import Dataset
+from kgwalk.scorers.embedding import NAME, EmbeddingScorer
+
+
+def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer:
+    """The scorer in a file, or in the folder of its training run.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is damaged, of no known model, or was fitted on other facts than the training facts of
+            ``dataset``: its ids would mean other things, or it may have seen facts that it is asked about.
+    """
+    path = Path(path)
+    file = path / NAME if path.is_dir() else path
+    scorer = EmbeddingScorer.load(file)
+    if scorer.facts != dataset.facts_fingerprint:
+        raise ValueError(
+            f"{file}: fitted on facts of {scorer.dataset} with fingerprint {scorer.facts}, but the training facts of "
+            f"{dataset.name} have {dataset.facts_fingerprint}: fit it on these"
+        )
+    return scorer
