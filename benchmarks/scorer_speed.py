@@ -1,96 +1,100 @@
-"""Speed of embedding scores: uniformly random facts, in millions a second.
+"""Speed of embedding scores: uniformly random facts, and all targets of queries.
 
     python -m benchmarks.scorer_speed [--threads 1 2] [--save]
 
-Tables of random numbers of WN18RR's size, 65 MB at 400 numbers a row, so that most rows come from memory. A fact takes
-two rows of the entity table, 3,200 bytes; what that could be at best is measured too, as single rows read at random
-and held against one vector. Plain torch gathers, multiplies and adds in blocks that stay in the cache.
-Each figure is the fastest of many short runs: what the scores cost while nothing else uses the machine.
+Models of random weights of WN18RR's size: an entity table of 65 MB at 400 numbers a row, so that most rows come from
+memory. A random fact takes two of them, 3,200 bytes; how often two can be read at best is measured too, as rows read at
+random and held against one vector. Beside the scorer stand its kernel alone, without checks and calibration, and plain
+torch, which gathers, multiplies and adds in blocks that stay in the cache. All targets stand beside the bare matrix
+product of as many queries. Each figure is the fastest of many runs: what scores cost while nothing else uses the
+machine.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from collections.abc import Sequence
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from benchmarks.common import fastest, print_table, save_result
 from kgwalk import _core
 from kgwalk.protocols import Ids
+from kgwalk.scorers import MODELS, EmbeddingModel, EmbeddingScorer
+from kgwalk.scorers.models import RotatEConfig, TransEConfig
+from kgwalk.scorers.raw_scores import raw_scores
 
-ENTITIES, RELATIONS = 40_943, 22
+ENTITIES, RELATIONS = 40_943, 11
 #: Facts that plain torch scores at once; from 1,024 to 4,096 it is fastest.
 BLOCK = 2_048
 
-Floats = NDArray[np.float32]
-Torch = Callable[[torch.Tensor, torch.Tensor, torch.Tensor], torch.Tensor]
+
+def make_models(dim: int, seed: int) -> dict[str, EmbeddingModel]:
+    """Every model whose score is a formula of three rows, under every distance."""
+    configs = {
+        "distmult": ("distmult", MODELS["distmult"].Config(dim)),
+        "complex": ("complex", MODELS["complex"].Config(dim)),
+        "transe-l1": ("transe", TransEConfig(dim, "l1")),
+        "transe-l2": ("transe", TransEConfig(dim, "l2")),
+        "rotate-l2": ("rotate", RotatEConfig(dim, "l2")),
+        "rotate-modulus": ("rotate", RotatEConfig(dim, "modulus")),
+    }
+    torch.manual_seed(seed)
+    models = {}
+    for name, (kind, config) in configs.items():
+        models[name] = MODELS[kind](ENTITIES, RELATIONS, config)
+        models[name].initialize()
+    return models
 
 
-def _times(left: torch.Tensor, right: torch.Tensor) -> torch.Tensor:
-    """Complex product of rows that hold real parts first."""
-    (a, b), (c, d) = left.chunk(2, -1), right.chunk(2, -1)
-    return torch.cat([a * c - b * d, a * d + b * c], -1)
+def scorer_of(model: EmbeddingModel) -> EmbeddingScorer:
+    """The model as a scorer of no dataset."""
+    return EmbeddingScorer(model, dataset="random", fingerprint="", facts="", type_offsets=[0, ENTITIES])
 
 
-#: Scores of facts by their rows in plain torch, by the kernel's name.
-KINDS: dict[str, Torch] = {
-    "distmult": lambda h, r, t: (h * r).mul_(t).sum(1),
-    "complex": lambda h, r, t: _times(h, r).mul_(t).sum(1),
-    "transe-l1": lambda h, r, t: (h + r).sub_(t).abs_().sum(1),
-    "transe-l2": lambda h, r, t: torch.linalg.vector_norm((h + r).sub_(t), dim=1),
-    "rotate": lambda h, r, t: torch.linalg.vector_norm(_times(h, r).sub_(t), dim=1),
-    "rotate-modulus": lambda h, r, t: torch.hypot(*_times(h, r).sub_(t).chunk(2, -1)).sum(1),
-}
+def draw(count: int, seed: int) -> Ids:
+    """Facts of uniformly random ids, (count, 3) int32."""
+    rng = np.random.default_rng(seed)
+    limits = (ENTITIES, 2 * RELATIONS, ENTITIES)
+    return np.stack([rng.integers(0, limit, count, dtype=np.int32) for limit in limits], axis=1)
 
 
-class Setting(NamedTuple):
-    """Tables and facts, drawn once."""
-
-    entities: Floats
-    relations: Floats
-    facts: Ids
-
-    @classmethod
-    def draw(cls, count: int, dim: int, seed: int) -> Setting:
-        """``count`` facts of uniformly random ids."""
-        rng = np.random.default_rng(seed)
-        tables = [rng.standard_normal((rows, dim), dtype=np.float32) for rows in (ENTITIES, RELATIONS)]
-        limits = (ENTITIES, RELATIONS, ENTITIES)
-        return cls(*tables, np.stack([rng.integers(0, limit, count, dtype=np.int32) for limit in limits], axis=1))
+def rows_per_second(model: EmbeddingModel, facts: Ids) -> float:
+    """How many rows of the entity table can be read at random, each for one dot product."""
+    table, targets = model.entities.detach().numpy(), np.ascontiguousarray(facts[:, 2])
+    only = np.zeros(len(targets), np.int64)
+    return len(targets) / fastest(lambda: _core.pair_scores("dot", table[:1], only, table, targets))
 
 
-def measure_kernel(kind: str, setting: Setting) -> float:
-    """Facts a second by the fused kernel."""
-    heads, relations, tails = (np.ascontiguousarray(column) for column in setting.facts.T)
-    seconds = fastest(lambda: _core.triple_scores(kind, setting.entities, setting.relations, heads, relations, tails))
-    return len(heads) / seconds
+def facts_per_second(model: EmbeddingModel, facts: Ids) -> dict[str, float]:
+    """By the scorer's public method, by what it stands on, and by plain torch."""
+    some = facts[: len(facts) // 5]  # plain torch takes its time
+    ids = torch.from_numpy(some).T.long().contiguous()
+    out = torch.empty(len(some))
+
+    def plain() -> None:
+        with torch.inference_mode():
+            for begin in range(0, len(out), BLOCK):
+                heads, relations, tails = ids[:, begin : begin + BLOCK]
+                query = model.query(model.entities.index_select(0, heads), model.relations.index_select(0, relations))
+                scores = model.similarity_by_row(query, model.entities.index_select(0, tails))
+                out[begin : begin + BLOCK] = scores
+
+    scorer = scorer_of(model)
+    return {
+        "scorer": len(facts) / fastest(lambda: scorer.score_facts(facts)),
+        "kernel": len(facts) / fastest(lambda: raw_scores(model, facts)),
+        "torch": len(some) / fastest(plain),
+    }
 
 
-def measure_torch(kind: str, setting: Setting) -> float:
-    """Facts a second by plain torch."""
-    entities, relations = torch.from_numpy(setting.entities), torch.from_numpy(setting.relations)
-    columns = torch.from_numpy(setting.facts).T.long().contiguous()
-    out = torch.empty(columns.shape[1])
-
-    def run() -> None:
-        for begin in range(0, len(out), BLOCK):
-            h, r, t = columns[:, begin : begin + BLOCK]
-            rows = entities.index_select(0, h), relations.index_select(0, r), entities.index_select(0, t)
-            out[begin : begin + BLOCK] = KINDS[kind](*rows)
-
-    return len(out) / fastest(run)
-
-
-def measure_rows(setting: Setting) -> float:
-    """Rows a second that can be read at random, each for one dot product."""
-    tails = np.ascontiguousarray(setting.facts[:, 2])
-    only = np.zeros(len(tails), np.int64)
-    seconds = fastest(lambda: _core.pair_scores("dot", setting.entities[:1], only, setting.entities, tails))
-    return len(tails) / seconds
+def queries_per_second(model: EmbeddingModel, queries: Ids) -> dict[str, float]:
+    """All targets of queries by the scorer, and the matrix product they cannot do without."""
+    scorer = scorer_of(model)
+    vectors, table = torch.randn(len(queries), model.entities.shape[1]), model.entities.detach()
+    seconds = {"scorer": fastest(lambda: scorer.scores(queries)), "product": fastest(lambda: vectors @ table.T)}
+    return {name: len(queries) / value for name, value in seconds.items()}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -99,30 +103,40 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--threads", type=int, nargs="+", default=[1, 2], help="threads of the kernels and of torch")
     parser.add_argument("--dim", type=int, default=400, help="numbers in a row")
     parser.add_argument("--facts", type=int, default=1_000_000)
+    parser.add_argument("--queries", type=int, default=1_000)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", action="store_true", help="write benchmarks/results/scorer_speed/<name>.json")
     given = parser.parse_args(arguments)
-    setting = Setting.draw(given.facts, given.dim, given.seed)
+    models, facts = make_models(given.dim, given.seed), draw(given.facts, given.seed)
+    products = [name for name in models if models[name].measure in ("dot", "l2")]
     for threads in given.threads:
         _core.set_num_threads(threads)
         torch.set_num_threads(threads)
-        bound = measure_rows(setting) / 2
-        figures = {
-            kind: {"kernel": measure_kernel(kind, setting), "torch": measure_torch(kind, setting)} for kind in KINDS
-        }
+        bound = rows_per_second(models["complex"], facts) / 2
+        speeds = {name: facts_per_second(model, facts) for name, model in models.items()}
         print_table(
-            f"million random facts a second, {given.dim} numbers a row, {threads} thread(s); "
-            f"two random rows are read {bound / 1e6:.1f} million times a second, {bound * 8e-9 * given.dim:.0f} GB/s",
-            ["score", "kernel", "share of reading", "plain torch", "times torch"],
+            f"million random facts a second, {given.dim} numbers a row, {threads} thread(s); two rows are read "
+            f"{bound / 1e6:.1f} million times a second, {8e-9 * given.dim * bound:.0f} GB/s",
+            ["model", "scorer", "kernel", "its share of reading", "plain torch"],
             [
-                [kind, f["kernel"] / 1e6, f["kernel"] / bound, f["torch"] / 1e6, f["kernel"] / f["torch"]]
-                for kind, f in figures.items()
+                [name, speed["scorer"] / 1e6, speed["kernel"] / 1e6, speed["kernel"] / bound, speed["torch"] / 1e6]
+                for name, speed in speeds.items()
             ],
         )
+        targets = {name: queries_per_second(models[name], facts[: given.queries]) for name in products}
+        print_table(
+            f"queries a second, all {ENTITIES:,} targets, {threads} thread(s)",
+            ["model", "scorer", "matrix product", "times its time"],
+            [[name, s["scorer"], s["product"], s["product"] / s["scorer"]] for name, s in targets.items()],
+        )
         if given.save:
-            metrics = {"facts_per_second": figures, "reading_bound_per_second": bound, "threads": threads}
-            protocol = {"dim": given.dim, "facts": given.facts, "entities": ENTITIES, "relations": RELATIONS}
-            save_result("scorer_speed", f"random-facts-threads{threads}", metrics, seed=given.seed, protocol=protocol)
+            metrics = {
+                "facts_per_second": {**speeds, "reading": bound},
+                "all_targets_queries_per_second": targets,
+                "threads": threads,
+            }
+            sizes = {"dim": given.dim, "entities": ENTITIES, "facts": given.facts, "queries": given.queries}
+            save_result("scorer_speed", f"wn18rr-size-threads{threads}", metrics, seed=given.seed, protocol=sizes)
 
 
 if __name__ == "__main__":
