@@ -32,9 +32,8 @@ class EmbeddingConfig:
 
     Attributes:
         model: sizes, of the class that the model has for them.
-        loss: see ``kgwalk.scorers.Contrast``; so are ``negatives`` and ``margin``.
+        loss: see ``kgwalk.scorers.Contrast``; ``margin`` and ``scale`` too.
         negatives: entities that each batch of facts is told from; 0 for all, which is 1-vs-all.
-        margin: added to scores by the losses that are no softmax.
         hide_answers: other training answers of a query are no negatives of it.
         batch_size: facts in a step; inverse facts are facts of their own.
         learning_rate: of Adagrad, whose steps touch only the vectors that a batch has to do with.
@@ -51,6 +50,7 @@ class EmbeddingConfig:
     loss: Loss = "softmax"
     negatives: int = 4096
     margin: float = 0.0
+    scale: float = 1.0
     hide_answers: bool = False
     batch_size: int = 512
     learning_rate: float = 0.1
@@ -78,6 +78,8 @@ class EmbeddingConfig:
             raise ValueError(f"final_learning_rate must be above 0 and at most 1, got {self.final_learning_rate!r}")
         if not 0 <= self.n3 < math.inf:
             raise ValueError(f"n3 must be a finite number of 0 or more, got {self.n3!r}")
+        if not 0 < self.scale < math.inf:
+            raise ValueError(f"scale must be a positive number, got {self.scale!r}")
         if not math.isfinite(self.margin):
             raise ValueError(f"margin must be a finite number, got {self.margin!r}")
 
@@ -183,7 +185,9 @@ class _Learner:
         rounded = has_bfloat16() if config.rounded is None else config.rounded
         model = scorer.model
         negatives = config.negatives if config.negatives < model.num_entities else 0
-        self.contrast = Contrast(model, config.loss, negatives, config.margin, rounded=rounded)
+        self.contrast = Contrast(
+            model, config.loss, negatives, margin=config.margin, scale=config.scale, rounded=rounded
+        )
         size = config.batch_size
         self.batches: Callable[[int], NDArray[np.int64]]
         if model.projects:

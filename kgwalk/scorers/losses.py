@@ -30,14 +30,25 @@ class Contrast:
             equation 5).
         negatives: how many; 0 for all entities.
         margin: added to all scores, for ``binary`` and ``self-adversarial`` losses of distances.
+        scale: factor on scores before all else. Distances need one: in many dimensions they hardly differ.
         rounded: make matrix products in bfloat16.
     """
 
-    def __init__(self, model: EmbeddingModel, loss: Loss, negatives: int, margin: float, *, rounded: bool) -> None:
+    def __init__(
+        self,
+        model: EmbeddingModel,
+        loss: Loss = "softmax",
+        negatives: int = 0,
+        *,
+        margin: float = 0.0,
+        scale: float = 1.0,
+        rounded: bool = False,
+    ) -> None:
         self.model = model
         self.loss = loss
         self.negatives = negatives or model.num_entities
         self.margin = margin
+        self.scale = scale
         self.rounded = rounded
         self._column = torch.full((model.num_entities,), -1)
 
@@ -81,7 +92,7 @@ class Contrast:
         return self._mean(right, wrong) + penalty
 
     def _draw(self) -> Tensor:
-        """Distinct entities, uniformly: positions drawn again until there are enough of them."""
+        """Distinct entities, all equally likely."""
         return torch.randperm(self.model.num_entities)[: self.negatives]
 
     def _without(self, scores: Tensor, rows: Tensor, entities: Tensor) -> Tensor:
@@ -91,6 +102,8 @@ class Contrast:
         return scores.index_put((rows[there], columns[there]), torch.tensor(-math.inf))
 
     def _mean(self, right: Tensor, wrong: Tensor) -> Tensor:
+        if self.scale != 1:
+            right, wrong = right * self.scale, wrong * self.scale
         if self.loss == "softmax":
             others = torch.logsumexp(wrong, 1) + math.log(self.model.num_entities / self.negatives)
             return functional.softplus(others - right).mean()
