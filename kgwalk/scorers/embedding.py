@@ -223,9 +223,10 @@ class EmbeddingScorer:
         broken = [key for key, value in tensors.items() if not bool(torch.isfinite(value).all())]
         if broken:
             raise ValueError(f"weights {', '.join(broken)} are not all finite numbers")
-        calibration = Calibration(**{key: float(value) for key, value in note["calibration"].items()})
-        if not (0 < calibration.slope < np.inf and np.isfinite(calibration.intercept)):
-            raise ValueError(f"its calibration is no rising curve: {calibration}")
+        negative = [key for key, value in tensors.items() if key.endswith("running_var") and bool((value < 0).any())]
+        if negative:
+            raise ValueError(f"weights {', '.join(negative)} are no variances")
+        calibration = Calibration.from_json(note["calibration"])
         if not isinstance(note["made_by"], dict):
             raise ValueError("its note does not tell how it was made")
         model.load_state_dict(tensors, assign=True)

@@ -100,7 +100,7 @@ class EmbeddingModel(nn.Module):
 
     def penalty(self, sources: Tensor, relations: Tensor, targets: Tensor) -> Tensor:
         """What the weight ``n3`` of training is put on: the mean over facts of the cubed norms of their vectors."""
-        raise ValueError(f"{self.name} has no N3 penalty: it is for DistMult and ComplEx")
+        raise ValueError(f"{self.name} has no N3 penalty: it is for DistMult, ComplEx and RotatE")
 
     def similarity(self, queries: Tensor, targets: Tensor, *, rounded: bool = False) -> Tensor:
         """Scores of all pairs of queries (n, dim) and targets (m, dim) less the bias, (n, m)."""
