@@ -10,10 +10,17 @@ from typing import Any
 Settings = dict[str, Any]
 
 TUNED: dict[str, dict[str, Settings]] = {
-    "complex": {"": {"model": {"dim": 512}, "n3": 0.1}},
-    "conve": {},
-    "distmult": {"": {"model": {"dim": 512}, "n3": 0.1}},
-    "rotate": {},
-    "transe": {},
-    "transr": {},
+    "complex": {
+        "": {"model": {"dim": 512}, "n3": 0.1},
+        "FB15k-237": {"n3": 0.05, "batch_size": 1024},
+    },
+    "conve": {"": {"epochs": 40}},
+    "distmult": {
+        "": {"model": {"dim": 512}, "n3": 0.1},
+        "FB15k-237": {"n3": 0.05, "batch_size": 1024},
+    },
+    # A margin, and a loss that is satisfied once it is kept, hold back what a softmax would overfit.
+    "rotate": {"": {"model": {"dim": 512}, "loss": "self-adversarial", "margin": 6.0, "epochs": 40}},
+    "transe": {"": {"model": {"dim": 256}, "loss": "self-adversarial", "margin": 6.0}},
+    "transr": {"": {"loss": "self-adversarial", "margin": 6.0}},
 }
