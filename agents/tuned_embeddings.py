@@ -14,7 +14,14 @@ TUNED: dict[str, dict[str, Settings]] = {
         "": {"model": {"dim": 512}, "n3": 0.1},
         "FB15k-237": {"n3": 0.05, "batch_size": 1024},
     },
-    "conve": {"": {"epochs": 40}},
+    "conve": {
+        "": {
+            "model": {"feature_dropout": 0.3, "hidden_dropout": 0.4},
+            "epochs": 32,
+            "validate_every": 4,
+            "final_learning_rate": 0.02,
+        }
+    },
     "distmult": {
         "": {"model": {"dim": 512}, "n3": 0.1},
         "FB15k-237": {"n3": 0.05, "batch_size": 1024},
