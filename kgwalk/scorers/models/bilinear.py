@@ -49,7 +49,7 @@ class ComplEx(EmbeddingModel):
 
     def penalty(self, sources: Tensor, relations: Tensor, targets: Tensor) -> Tensor:
         """N3 (Lacroix et al. 2018, equation 4): moduli cubed."""
-        return sum(_cubed_moduli(v) for v in (sources, relations, targets)) / len(sources)  # type: ignore[return-value]
+        return sum(cubed_moduli(v) for v in (sources, relations, targets)) / len(sources)  # type: ignore[return-value]
 
 
 def complex_product(left: Tensor, right: Tensor) -> Tensor:
@@ -59,6 +59,7 @@ def complex_product(left: Tensor, right: Tensor) -> Tensor:
     return cat([a * c - b * d, a * d + b * c], -1)
 
 
-def _cubed_moduli(vectors: Tensor) -> Tensor:
+def cubed_moduli(vectors: Tensor) -> Tensor:
+    """Sum of the cubed moduli of complex vectors (n, dim), a scalar."""
     real, imaginary = vectors.chunk(2, -1)
     return ((real * real + imaginary * imaginary) ** 1.5).sum()

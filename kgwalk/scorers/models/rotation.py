@@ -9,7 +9,7 @@ from typing import Literal
 from torch import Tensor, cat, nn
 
 from .base import EmbeddingModel
-from .bilinear import ComplExConfig, complex_product
+from .bilinear import ComplExConfig, complex_product, cubed_moduli
 
 
 @dataclass(frozen=True)
@@ -53,3 +53,7 @@ class RotatE(EmbeddingModel):
     def query(self, sources: Tensor, relations: Tensor) -> Tensor:
         """See the base class."""
         return complex_product(sources, cat([relations.cos(), relations.sin()], -1))
+
+    def penalty(self, sources: Tensor, relations: Tensor, targets: Tensor) -> Tensor:
+        """Moduli of the entities cubed, as ComplEx's; those of relations are 1."""
+        return (cubed_moduli(sources) + cubed_moduli(targets)) / len(sources)
