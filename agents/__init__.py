@@ -3,18 +3,23 @@
 if __name__ != "kgwalk.agents":
     raise ImportError("import kgwalk.agents, not agents: a second copy would make a second copy of every class")
 
+from .embeddings import EmbeddingAgent, EmbeddingConfig
 from .registry import get, load, names
 from .reinforce import Reinforce, ReinforceConfig
 from .reranked import Reranked
 from .rules import RuleAgent, RulesConfig
+from .scorer import ScorerAgent
 from .walker import WalkerAgent
 
 __all__ = [
+    "EmbeddingAgent",
+    "EmbeddingConfig",
     "Reinforce",
     "ReinforceConfig",
     "Reranked",
     "RuleAgent",
     "RulesConfig",
+    "ScorerAgent",
     "WalkerAgent",
     "get",
     "load",

@@ -112,16 +112,25 @@ class EmbeddingAgent(ScorerAgent):
 
     @classmethod
     def trainer(cls, dataset: Dataset, config: EmbeddingConfig, folder: Path, *, seed: int = 0) -> Trainer:
-        """What ``fit`` runs, before its first step."""
+        """What ``fit`` runs, before its first step; nothing is written yet.
+
+        Raises:
+            ValueError: a seed out of range, sizes of another model, a penalty that the model does not have; no facts
+                to train on, or none of valid.
+        """
         if not 0 <= seed < 1 << 31:
             raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
         if not dataset.graph.num_facts:
             raise ValueError(f"{dataset.name} has no training facts")
         kind = MODELS[cls.name]
+        if type(config.model) is not kind.Config:
+            raise ValueError(f"{cls.name} has sizes of {kind.Config.__name__}, got {type(config.model).__name__}")
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             model = kind(dataset.graph.num_entities, dataset.graph.num_relations, config.model)
             model.initialize()
+        if config.n3:  # of a model without the penalty: refused now, not in the first step
+            model.penalty(model.entities[:1], model.relations[:1], model.entities[:1])
         scorer = EmbeddingScorer.of(model, dataset, {"seed": seed, "config": plain(config)})
         learner = _Learner(scorer, dataset, config, seed)
         return Trainer(

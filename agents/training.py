@@ -56,8 +56,14 @@ class ShuffledBatches:
 
 
 def first_of_valid(dataset: Dataset, count: int, seed: int) -> Dataset:
-    """The dataset with ``count`` queries of valid, drawn once; all of them for 0."""
-    valid = dataset.splits["valid"]
+    """The dataset with ``count`` queries of valid, drawn once; all of them for 0.
+
+    Raises:
+        ValueError: there are none.
+    """
+    valid = dataset.splits.get("valid", ())
+    if not len(valid):
+        raise ValueError(f"{dataset.name} has no valid facts: training selects its model by them")
     if not 0 < count < len(valid):
         return dataset
     rows = np.sort(np.random.default_rng(seed).permutation(len(valid))[:count])
@@ -181,7 +187,8 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-        self.optimizer.step()
+        with torch.sparse.check_sparse_tensor_invariants(False):  # said aloud, or torch warns of its default
+            self.optimizer.step()
         return logged
 
     def _out_of_patience(self) -> bool:

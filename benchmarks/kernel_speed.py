@@ -10,32 +10,18 @@ from __future__ import annotations
 
 import argparse
 import functools
-import time
 from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import torch
 
-from benchmarks.common import print_table, save_result
+from benchmarks.common import fastest, print_table, save_result
 from kgwalk import _core, ragged
 from kgwalk import ragged_reference as reference
 from kgwalk.protocols import Candidates
 
 ENTITIES, RELATIONS = 40_943, 23
-SECONDS = 1.0
-
-
-def fastest(function: Callable[[], object]) -> float:
-    """Seconds of the fastest call among those that fit into ``SECONDS``, five at least."""
-    function()
-    best, end, calls = np.inf, time.perf_counter() + SECONDS, 0
-    while calls < 5 or time.perf_counter() < end:
-        start = time.perf_counter()
-        function()
-        best = min(best, time.perf_counter() - start)
-        calls += 1
-    return float(best)
 
 
 def draw_candidates(states: int, seed: int) -> Candidates:
@@ -113,7 +99,7 @@ def _per_candidate(size: int, **seconds: float) -> dict[str, float]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Measure, print, and save where asked to."""
-    sets = _core.ragged_instruction_sets()
+    sets = _core.instruction_sets()
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1, help="threads of the kernels and of torch")
     parser.add_argument("--states", type=int, default=1_000, help="rows of about 20 candidates")
@@ -123,7 +109,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     _core.set_num_threads(given.threads)
     torch.set_num_threads(given.threads)
-    _core.use_ragged_instruction_set(given.instruction_set)
+    _core.use_instruction_set(given.instruction_set)
 
     metrics: dict[str, Any] = {
         f"edge_logits-{dim}": measure_edge_logits(given.states, dim, given.seed) for dim in (32, 64, 200)

@@ -15,6 +15,10 @@ ANY: int
 
 def num_threads() -> int: ...
 def set_num_threads(n: int) -> None: ...
+def instruction_sets() -> list[str]:
+    """Those the arithmetic kernels are compiled for and this CPU has, slowest first; all give the same bits."""
+
+def use_instruction_set(name: str) -> None: ...
 
 class FormatError(ValueError):
     """A file is not what its reader expects; the message names file, place, what was expected and what was found."""
@@ -143,10 +147,6 @@ class ActionSets:
 
 Floats = NDArray[np.float32]
 
-def ragged_instruction_sets() -> list[str]:
-    """Those the kernels are compiled for and this CPU has, slowest first; all give the same bits."""
-
-def use_ragged_instruction_set(name: str) -> None: ...
 def ragged_segment_sum(values: Floats, offsets: Offsets) -> Floats: ...
 def ragged_repeat(rows: Floats, offsets: Offsets, size: int) -> Floats: ...
 def ragged_log_sum_exp(values: Floats, offsets: Offsets) -> Floats: ...
@@ -173,6 +173,23 @@ def ragged_entity_query_backward(
 def ragged_entity_table_backward(
     grad: Floats, offsets: Offsets, entities: Ids, entity_query: Floats, table_grad: Floats
 ) -> None: ...
+
+# Scores of pairs and facts from tables of embeddings, gathered row by row without a copy. Distances are positive.
+# Complex rows hold their real parts first, then the imaginary ones; a RotatE relation is its cosines, then its sines.
+# ValueError for an unknown name, another shape or dtype, an odd number of columns where rows are complex; IndexError for
+# an id out of range.
+
+def pair_scores(measure: str, queries: Floats, rows: Offsets, table: Floats, targets: Ids) -> Floats:
+    """Scores (n,) of queries[rows[i]], of (q, d), with table[targets[i]], of (m, d).
+
+    ``measure`` is "dot", "l1", "l2" or "modulus": the sum of the moduli of a complex difference, RotatE's distance.
+    """
+
+def triple_scores(kind: str, entities: Floats, relations: Floats, heads: Ids, rels: Ids, tails: Ids) -> Floats:
+    """Scores (n,) of facts by rows heads[i], rels[i], tails[i] of entities (m, d) and relations (k, d).
+
+    ``kind`` is "distmult", "complex", "transe-l1", "transe-l2", "rotate" (the L2 norm) or "rotate-modulus".
+    """
 
 class ResetNeeded(RuntimeError):
     """A walk was stepped that has ended or never begun."""

@@ -92,6 +92,18 @@ inline Span<const Query> view_queries(const Array<std::int32_t>& queries) {
   return {reinterpret_cast<const Query*>(triples.data()), triples.size()};
 }
 
+/// Runs kernel(span of the result) without the GIL and gives the result, (n,).
+template <class T, class Kernel>
+py::array_t<T> make_array(py::ssize_t n, const Kernel& kernel) {
+  py::array_t<T> out(n);
+  const Span<T> to(out.mutable_data(), static_cast<std::size_t>(n));
+  {
+    const py::gil_scoped_release release;
+    kernel(to);
+  }
+  return out;
+}
+
 /// Hands a vector to numpy without a copy: the capsule owns it.
 template <class T>
 py::array_t<T> to_numpy(std::vector<T>&& v, std::vector<py::ssize_t> shape = {}) {

@@ -8,6 +8,7 @@ void register_names(pybind11::module_& m);
 void register_reader(pybind11::module_& m);
 void register_expand(pybind11::module_& m);
 void register_ragged(pybind11::module_& m);
+void register_pair_scores(pybind11::module_& m);
 void register_walk(pybind11::module_& m);
 void register_beam(pybind11::module_& m);
 void register_rules(pybind11::module_& m);
@@ -23,6 +24,7 @@ PYBIND11_MODULE(_core, m) {
   kgwalk::register_graph_file(m);
   kgwalk::register_expand(m);
   kgwalk::register_ragged(m);
+  kgwalk::register_pair_scores(m);
   kgwalk::register_walk(m);
   kgwalk::register_beam(m);
   kgwalk::register_rules(m);

@@ -1,9 +1,9 @@
 #include <pybind11/stl.h>
 
 #include "bindings/arrays.h"
+#include "core/ids.h"
 #include "core/ragged.h"
 #include "core/ragged_logits.h"
-#include "core/ragged_loops.h"
 
 namespace kgwalk {
 namespace {
@@ -34,20 +34,8 @@ ragged::Matrix<float> target_matrix(FloatTarget& a, const char* name, py::ssize_
 
 Span<const std::int32_t> view_ids(const IdArray& ids, const char* name, py::ssize_t length, std::int64_t limit) {
   const auto span = view(ids, name, length);
-  ragged::check_ids(span, limit, name);
+  check_ids(span, limit, name);
   return span;
-}
-
-/// Runs kernel(span of the result) without the GIL and gives the result, (n,).
-template <class T, class Kernel>
-py::array_t<T> make(py::ssize_t n, const Kernel& kernel) {
-  py::array_t<T> out(n);
-  const Span<T> to(out.mutable_data(), static_cast<std::size_t>(n));
-  {
-    const py::gil_scoped_release release;
-    kernel(to);
-  }
-  return out;
 }
 
 /// f(values (C,), offsets (S + 1,)), giving (S,).
@@ -58,7 +46,7 @@ void def_by_row(py::module_& m, const char* name, Kernel kernel) {
       [kernel](const FloatArray& values, const OffsetArray& offsets) {
         const auto in = view(values, "values");
         const auto rows = view_offsets(offsets, values.size());
-        return make<float>(offsets.size() - 1, [&](Span<float> out) { kernel(in, rows, out); });
+        return make_array<float>(offsets.size() - 1, [&](Span<float> out) { kernel(in, rows, out); });
       },
       py::arg("values").noconvert(), py::arg("offsets").noconvert());
 }
@@ -73,7 +61,7 @@ void register_segments(py::module_& m) {
       [](const FloatArray& rows, const OffsetArray& offsets, py::ssize_t size) {
         const auto in = view(rows, "rows", offsets.size() - 1);
         const auto ends = view_offsets(offsets, size);
-        return make<float>(size, [&](Span<float> out) { ragged::segment_repeat(in, ends, out); });
+        return make_array<float>(size, [&](Span<float> out) { ragged::segment_repeat(in, ends, out); });
       },
       py::arg("rows").noconvert(), py::arg("offsets").noconvert(), py::arg("size"));
   m.def(
@@ -81,7 +69,7 @@ void register_segments(py::module_& m) {
       [](const FloatArray& logits, const OffsetArray& offsets) {
         const auto in = view(logits, "logits");
         const auto rows = view_offsets(offsets, logits.size());
-        return make<float>(logits.size(), [&](Span<float> out) { ragged::log_softmax(in, rows, out); });
+        return make_array<float>(logits.size(), [&](Span<float> out) { ragged::log_softmax(in, rows, out); });
       },
       py::arg("logits").noconvert(), py::arg("offsets").noconvert());
   m.def(
@@ -90,8 +78,8 @@ void register_segments(py::module_& m) {
         const auto in = view(log_probs, "log_probs");
         const auto from = view(grad, "grad", log_probs.size());
         const auto rows = view_offsets(offsets, log_probs.size());
-        return make<float>(log_probs.size(),
-                           [&](Span<float> out) { ragged::log_softmax_backward(in, from, rows, out); });
+        return make_array<float>(log_probs.size(),
+                                 [&](Span<float> out) { ragged::log_softmax_backward(in, from, rows, out); });
       },
       py::arg("log_probs").noconvert(), py::arg("grad").noconvert(), py::arg("offsets").noconvert());
   m.def(
@@ -101,8 +89,8 @@ void register_segments(py::module_& m) {
         const auto rows = view_offsets(offsets, values.size());
         const auto norm = view(result, "result", offsets.size() - 1);
         const auto from = view(grad, "grad", offsets.size() - 1);
-        return make<float>(values.size(),
-                           [&](Span<float> out) { ragged::log_sum_exp_backward(in, norm, from, rows, out); });
+        return make_array<float>(values.size(),
+                                 [&](Span<float> out) { ragged::log_sum_exp_backward(in, norm, from, rows, out); });
       },
       py::arg("values").noconvert(), py::arg("result").noconvert(), py::arg("grad").noconvert(),
       py::arg("offsets").noconvert());
@@ -112,7 +100,8 @@ void register_segments(py::module_& m) {
         const auto in = view(log_probs, "log_probs");
         const auto rows = view_offsets(offsets, log_probs.size());
         const auto from = view(grad, "grad", offsets.size() - 1);
-        return make<float>(log_probs.size(), [&](Span<float> out) { ragged::entropy_backward(in, from, rows, out); });
+        return make_array<float>(log_probs.size(),
+                                 [&](Span<float> out) { ragged::entropy_backward(in, from, rows, out); });
       },
       py::arg("log_probs").noconvert(), py::arg("grad").noconvert(), py::arg("offsets").noconvert());
   m.def(
@@ -123,7 +112,7 @@ void register_segments(py::module_& m) {
         const auto ends = view_offsets(offsets, log_probs.size());
         const auto wanted = view(rows, "rows");
         const auto keys = view(streams, "streams", rows.size());
-        return make<std::int64_t>(
+        return make_array<std::int64_t>(
             rows.size(), [&](Span<std::int64_t> out) { ragged::sample(in, ends, wanted, seed, keys, counter, out); });
       },
       py::arg("log_probs").noconvert(), py::arg("offsets").noconvert(), py::arg("rows").noconvert(), py::arg("seed"),
@@ -148,8 +137,9 @@ void register_logits(py::module_& m) {
           query = view_matrix(*entity_query, "entity_query", offsets.size() - 1, table.columns);
           to = view_ids(entities, "entities", relations.size(), table.rows);
         }
-        return make<float>(relations.size(),
-                           [&](Span<float> out) { ragged::edge_logits(scores, query, table, rows, along, to, out); });
+        return make_array<float>(relations.size(), [&](Span<float> out) {
+          ragged::edge_logits(scores, query, table, rows, along, to, out);
+        });
       },
       py::arg("relation_scores").noconvert(), py::arg("entity_query").noconvert(), py::arg("entity_table").noconvert(),
       py::arg("offsets").noconvert(), py::arg("relations").noconvert(), py::arg("entities").noconvert());
@@ -198,12 +188,6 @@ void register_logits(py::module_& m) {
 }  // namespace
 
 void register_ragged(py::module_& m) {
-  m.def("ragged_instruction_sets", [] {
-    std::vector<std::string> names;
-    for (const RaggedLoops* loops : available_ragged_loops()) names.emplace_back(loops->name);
-    return names;
-  });
-  m.def("use_ragged_instruction_set", &use_ragged_loops, py::arg("name"));
   register_segments(m);
   register_logits(m);
 }

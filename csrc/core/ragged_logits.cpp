@@ -1,8 +1,6 @@
 #include "core/ragged_logits.h"
 
 #include <algorithm>
-#include <stdexcept>
-#include <string>
 
 #include "core/ragged_loops.h"
 #include "core/thread_pool.h"
@@ -25,15 +23,6 @@ void for_owned(std::int64_t rows, std::size_t candidates, const Body& body) {
 }
 
 }  // namespace
-
-void check_ids(IdSpan ids, std::int64_t limit, const char* name) {
-  bool bad = false;
-  for (const std::int32_t id : ids) bad |= id < 0 || id >= limit;
-  if (!bad) return;
-  const auto* const at = std::find_if(ids.begin(), ids.end(), [&](auto id) { return id < 0 || id >= limit; });
-  throw std::out_of_range(std::string(name) + ": " + std::to_string(*at) + " at " + std::to_string(at - ids.begin()) +
-                          " is not in [0, " + std::to_string(limit) + ")");
-}
 
 void edge_logits(Matrix<const float> relation_scores, Matrix<const float> entity_query,
                  Matrix<const float> entity_table, Offsets offsets, IdSpan relations, IdSpan entities,

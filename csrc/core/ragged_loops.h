@@ -1,8 +1,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
-#include <vector>
 
 namespace kgwalk {
 
@@ -20,8 +18,6 @@ struct RaggedRows {
 /// All of them add floats in one order, over 32 lanes whatever the width of a register, and none fuses a multiplication
 /// into an addition (the build sets -ffp-contract=off): every CPU gives the same bits.
 struct RaggedLoops {
-  const char* name;
-
   /// out[c] += <query[s], table[ids[c]]> for the candidates c of rows [first, last).
   void (*dots)(const RaggedRows& rows, const float* query, const float* table, float* out);
 
@@ -38,14 +34,7 @@ struct RaggedLoops {
   void (*exps)(const float* in, std::int64_t n, float* out);
 };
 
-/// The loops that this CPU can run, slowest first.
-std::vector<const RaggedLoops*> available_ragged_loops();
-
-/// The loops in use: the fastest, unless use_ragged_loops() chose others.
+/// The loops of instruction_set().
 const RaggedLoops& ragged_loops();
-
-/// Uses the available loops of this name from now on, in all threads: for tests and measurements.
-/// @throws std::invalid_argument where there are none
-void use_ragged_loops(const std::string& name);
 
 }  // namespace kgwalk

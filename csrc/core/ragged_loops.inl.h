@@ -1,54 +1,10 @@
-// The inner loops of ragged_loops.h, included by ragged_loops.cpp once per instruction set: there is no include guard,
-// and nothing here may call an inline function of another header, which would be compiled for the wrong CPU.
-// KGWALK_TARGET is the namespace to define them in, KGWALK_WIDTH the floats in a register.
+// The inner loops of ragged_loops.h, once per instruction set: see per_instruction_set.inl.h.
 
 namespace kgwalk {
 namespace KGWALK_TARGET {
 
-constexpr int kWidth = KGWALK_WIDTH;
-constexpr int kLanes = 32;
-constexpr int kParts = kLanes / kWidth;
-
-using Vec = float __attribute__((vector_size(4 * kWidth)));
-using Bits = std::uint32_t __attribute__((vector_size(4 * kWidth)));
-using Unaligned = float __attribute__((vector_size(4 * kWidth), aligned(4), may_alias));
-using Quad = float __attribute__((vector_size(16)));
-using UnalignedQuad = float __attribute__((vector_size(16), aligned(4), may_alias));
-
-inline Vec load(const float* p) { return *reinterpret_cast<const Unaligned*>(p); }
-inline void store(float* p, Vec v) { *reinterpret_cast<Unaligned*>(p) = v; }
-
-inline Quad load_quad(const float* p) { return *reinterpret_cast<const UnalignedQuad*>(p); }
-
-/// Candidates between the one worked on and the one whose row is asked for: enough to hide a cache miss.
-constexpr std::int64_t kAhead = 6;
-
-inline void prefetch(const float* row, std::int64_t dim) {
-  for (std::int64_t i = 0; i < dim; i += 16) __builtin_prefetch(row + i);
-}
-
-/// Lane l of 32 adds the products at l, l + 32, ... and is folded in halves down to four lanes, which add what is left
-/// over four by four; then these are folded, and the last up to three products added.
 inline float dot(const float* a, const float* b, std::int64_t dim) {
-  Vec part[kParts];
-  KGWALK_UNROLL for (int p = 0; p < kParts; ++p) part[p] = Vec{};
-  std::int64_t i = 0;
-  for (; i + kLanes <= dim; i += kLanes) {
-    KGWALK_UNROLL for (int p = 0; p < kParts; ++p) part[p] += load(a + i + p * kWidth) * load(b + i + p * kWidth);
-  }
-  KGWALK_UNROLL for (int half = kParts / 2; half > 0; half /= 2) {
-    KGWALK_UNROLL for (int p = 0; p < half; ++p) part[p] += part[p + half];
-  }
-  union {
-    Vec all;
-    Quad quad[kWidth / 4];
-  } folded{part[0]};
-  Quad sum = folded.quad[0];
-  if (kWidth == 8) sum += folded.quad[kWidth / 4 - 1];
-  for (; i + 4 <= dim; i += 4) sum += load_quad(a + i) * load_quad(b + i);
-  float result = (sum[0] + sum[2]) + (sum[1] + sum[3]);
-  for (; i < dim; ++i) result += a[i] * b[i];
-  return result;
+  return sum_over(dim, [=](auto width, std::int64_t i) { return width.load(a + i) * width.load(b + i); });
 }
 
 /// out += weight * row.
@@ -120,7 +76,7 @@ void exps(const float* in, std::int64_t n, float* out) {
   for (std::int64_t j = i; j < n; ++j) out[j] = rest[j - i];
 }
 
-constexpr RaggedLoops kLoops{KGWALK_TARGET_NAME, dots, weighted_sums, scatter, exps};
+constexpr RaggedLoops kRaggedLoops{dots, weighted_sums, scatter, exps};
 
 }  // namespace KGWALK_TARGET
 }  // namespace kgwalk

@@ -8,7 +8,7 @@ from __future__ import annotations
 from kgwalk.evaluation.evaluate import evaluate
 from kgwalk.evaluation.metrics import auc_pr, expected_average_precision, ranking_metrics
 from kgwalk.evaluation.protocol import Protocol
-from kgwalk.evaluation.ranking import filtered_ranks, scores_of
+from kgwalk.evaluation.ranking import check_finite, dense_ranks, filtered_ranks, scores_of
 from kgwalk.evaluation.report import DirectionReport, Report
 
 __all__ = [
@@ -16,6 +16,8 @@ __all__ = [
     "Protocol",
     "Report",
     "auc_pr",
+    "check_finite",
+    "dense_ranks",
     "evaluate",
     "expected_average_precision",
     "filtered_ranks",

@@ -16,9 +16,9 @@ from kgwalk.data.dataset import Dataset, Directions
 from kgwalk.evaluation.candidates import CandidateTable, candidates_for
 from kgwalk.evaluation.metrics import auc_pr, expected_average_precision
 from kgwalk.evaluation.protocol import Protocol
-from kgwalk.evaluation.ranking import filtered_ranks, scores_of
+from kgwalk.evaluation.ranking import check_finite, dense_ranks, filtered_ranks, scores_of
 from kgwalk.evaluation.report import DirectionReport, Report
-from kgwalk.protocols import Agent, Ids, Ranked
+from kgwalk.protocols import Agent, DenseAgent, Ids, Ranked
 
 Rows = NDArray[np.int64]
 
@@ -29,7 +29,8 @@ def evaluate(
     """Measure an agent on a split.
 
     The agent is asked every distinct (source, relation) once, and never sees a target: the third column of what it is
-    handed is -1. Sources without an edge are not asked about.
+    handed is -1. Sources without an edge are not asked about. A `DenseAgent` is asked for its scores of all entities,
+    which takes batch_size times num_entities floats and no sorting; others for ranked lists.
 
     Args:
         agent: Whatever answers queries.
@@ -43,7 +44,8 @@ def evaluate(
 
     Raises:
         KeyError: If the dataset has no such split.
-        ValueError: If the agent returns another number of answer lists than it was asked for.
+        ValueError: If the agent returns answers to another number of queries than it was asked, or a score is NaN; of a
+            dense agent, if there is no finite score for every entity.
     """
     started = time.perf_counter()
     protocol = protocol or Protocol()
@@ -64,13 +66,13 @@ def evaluate(
 
     ranks = np.full(len(queries), np.inf)
     scores = np.full(len(pairs) - len(queries), -np.inf)
-    for ranked, asked, rows in _ask(agent, graph, pairs, answered, protocol.batch_size, progress):
+    for answers, asked, rows in _ask(agent, graph, pairs, answered, protocol.batch_size, progress):
         is_query = asked < len(queries)
         own = asked[is_query]
-        ranks[own] = filtered_ranks(ranked, queries[own], known, rows[is_query])
+        ranks[own] = answers.ranks(queries[own], known, rows[is_query])
         if candidates is not None:
             other = asked[~is_query] - len(queries)
-            scores[other] = scores_of(ranked, rows[~is_query], candidates.entities[other])
+            scores[other] = answers.scores(rows[~is_query], candidates.entities[other])
 
     ends = np.cumsum([len(part) for part in parts.values()])
     reports = {
@@ -97,10 +99,34 @@ def evaluate(
     )
 
 
-class _Batch(NamedTuple):
-    """Answers to some questions, the rows of ``pairs`` they answer, and which list answers which."""
+class _Lists(NamedTuple):
+    """Answers as ranked lists, one for each question."""
 
     ranked: Ranked
+
+    def ranks(self, queries: Ids, known: Graph | None, rows: Rows) -> NDArray[np.float64]:
+        return filtered_ranks(self.ranked, queries, known, rows)
+
+    def scores(self, rows: Rows, entities: Ids) -> NDArray[np.float64]:
+        return scores_of(self.ranked, rows, entities)
+
+
+class _Block(NamedTuple):
+    """Answers as scores of all entities, a row for each question: nothing is sorted."""
+
+    block: NDArray[np.float32]
+
+    def ranks(self, queries: Ids, known: Graph | None, rows: Rows) -> NDArray[np.float64]:
+        return dense_ranks(self.block, queries, known, rows)
+
+    def scores(self, rows: Rows, entities: Ids) -> NDArray[np.float64]:
+        return self.block[rows, entities].astype(np.float64)
+
+
+class _Batch(NamedTuple):
+    """Answers to some questions, the rows of ``pairs`` they answer, and which of the answers is whose."""
+
+    answers: _Lists | _Block
     asked: Rows
     rows: Rows
 
@@ -123,12 +149,23 @@ def _ask(
         block = distinct[begin : begin + batch_size]
         asked = by_question[starts[begin] : starts[begin + len(block)]]
         untold = np.column_stack([block, np.full(len(block), -1, dtype=np.int32)])
-        ranked = agent.answer(np.ascontiguousarray(untold, dtype=np.int32), graph)
-        if len(ranked.offsets) != len(block) + 1:
-            raise ValueError(
-                f"agent {agent.name!r} gave {len(ranked.offsets) - 1} answer lists for {len(block)} queries"
-            )
-        yield _Batch(ranked, askable[asked], question[asked] - begin)
+        answers = _answers(agent, np.ascontiguousarray(untold, dtype=np.int32), graph)
+        yield _Batch(answers, askable[asked], question[asked] - begin)
+
+
+def _answers(agent: Agent, queries: Ids, graph: Graph) -> _Lists | _Block:
+    """What the agent says, in the form that costs least."""
+    if isinstance(agent, DenseAgent):
+        block = agent.scores(queries, graph)
+        shape = len(queries), graph.num_entities
+        if block.shape != shape:
+            raise ValueError(f"agent {agent.name!r} gave scores of shape {block.shape}; expected {shape}")
+        check_finite(block, queries)
+        return _Block(block)
+    ranked = agent.answer(queries, graph)
+    if len(ranked.offsets) != len(queries) + 1:
+        raise ValueError(f"agent {agent.name!r} gave {len(ranked.offsets) - 1} answer lists for {len(queries)} queries")
+    return _Lists(ranked)
 
 
 def _candidate_metrics(

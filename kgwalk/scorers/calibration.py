@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +12,9 @@ Floats = NDArray[np.float64]
 
 #: Scores are counted in so many bins: the curve is fitted to counts, however many scores there are.
 BINS = 4096
+#: Least rise over a standard deviation of the bins: the curve never falls, whatever the model.
+_FLATTEST = 1e-3
+_LEAST, _MOST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
 
 class Calibration(NamedTuple):
@@ -20,10 +23,26 @@ class Calibration(NamedTuple):
     slope: float = 1.0
     intercept: float = 0.0
 
+    @classmethod
+    def from_json(cls, note: Any) -> Calibration:
+        """The curve that ``_asdict`` gave.
+
+        Raises:
+            ValueError: it is none that rises, or not of two numbers that float32 can hold.
+        """
+        fields: dict[str, Any] = note if isinstance(note, dict) else {}
+        numbers = [value for value in fields.values() if type(value) in (int, float)]
+        if fields.keys() != {"slope", "intercept"} or len(numbers) != 2:
+            raise ValueError(f"its calibration is not of a slope and an intercept: {note}")
+        # Compared before they are turned to floats: whole numbers of JSON may be too large for that.
+        if not (_LEAST <= fields["slope"] <= _MOST and -_MOST <= fields["intercept"] <= _MOST):
+            raise ValueError(f"its calibration is no rising curve: {note}")
+        return cls(float(fields["slope"]), float(fields["intercept"]))
+
     def __call__(self, scores: NDArray[np.float32]) -> NDArray[np.float32]:
         """Probabilities of scores of any shape, in [0, 1]."""
-        logits = np.multiply(scores, np.float32(self.slope)) + np.float32(self.intercept)
         with np.errstate(over="ignore"):  # exp overflows to infinity, and the probability is 0
+            logits = np.multiply(scores, np.float32(self.slope)) + np.float32(self.intercept)
             return np.asarray(1 / (1 + np.exp(-logits)), np.float32)
 
 
@@ -38,7 +57,9 @@ class ScoreCounts:
     def __init__(self, low: float, high: float) -> None:
         if not (math.isfinite(low) and math.isfinite(high)):
             raise ValueError(f"scores from {low} to {high} cannot be calibrated: the model is broken")
-        self.edges = np.linspace(low, max(high, low + 1e-6), BINS + 1)
+        # Wide enough that float32 still tells places on the curve apart where all scores are alike.
+        least = max(1e-6, 1e-3 * max(abs(low), abs(high)))
+        self.edges = np.linspace(low, max(high, low + least), BINS + 1)
         self.true = np.zeros(BINS)
         self.other = np.zeros(BINS)
 
@@ -49,7 +70,7 @@ class ScoreCounts:
             counts += np.bincount(np.clip(place, 0, BINS - 1).astype(np.int64), minlength=BINS)
 
     def fit(self) -> Calibration:
-        """The curve of greatest likelihood; the steepest that still rises where true answers do not score higher.
+        """The curve of greatest likelihood; where true answers do not score higher, one that hardly rises.
 
         Platt's priors keep it finite: one true and one other answer more, each counted halfway.
         """
@@ -63,7 +84,9 @@ class ScoreCounts:
         # Platt 1999, section 2.2: targets a little off 1 and 0.
         goal = (self.true * (true + 1) / (true + 2) + self.other / (other + 2)) / np.maximum(total, 1)
         slope, intercept = _newton(x, total, goal, math.log((true + 1) / (other + 1)))
-        slope = max(slope, 1e-3)
+        if slope < _FLATTEST:
+            share = float((total * goal).sum() / total.sum())
+            slope, intercept = _FLATTEST, math.log(share / (1 - share))
         return Calibration(slope / width, intercept - slope * middle / width)
 
 

@@ -16,14 +16,13 @@ from kgwalk.data.dataset import Dataset
 from kgwalk.protocols import Ids
 from kgwalk.scorers.calibration import Calibration, ScoreCounts
 from kgwalk.scorers.models import MODELS, EmbeddingModel
+from kgwalk.scorers.raw_scores import raw_scores
 from kgwalk.tensors import load_tensors, save_tensors
 
 Floats = NDArray[np.float32]
 
 #: File of a scorer in the folder of its training run.
 NAME = "agent.safetensors"
-#: Facts scored together: their vectors stay in the second-level cache.
-_FACTS = 512
 #: Queries whose scores of all entities are held at once.
 _QUERIES = 256
 #: Queries of valid that the calibration is fitted to, at most, in each direction.
@@ -109,7 +108,7 @@ class EmbeddingScorer:
             self._check(0, entities=facts[:, column])
         for relation in (facts[:, 1].min(initial=0), facts[:, 1].max(initial=0)):
             self._check(int(relation))
-        return self.calibration(self._raw(torch.from_numpy(facts.astype(np.int64))).numpy())
+        return self.calibration(raw_scores(self.model, facts))
 
     def top_k(self, sources: Ids, relation: int, k: int, *, entity_type: int | None = None) -> tuple[Ids, Floats]:
         """See ``kgwalk.protocols.Scorer``."""
@@ -224,42 +223,15 @@ class EmbeddingScorer:
         broken = [key for key, value in tensors.items() if not bool(torch.isfinite(value).all())]
         if broken:
             raise ValueError(f"weights {', '.join(broken)} are not all finite numbers")
-        calibration = Calibration(**{key: float(value) for key, value in note["calibration"].items()})
-        if not (0 < calibration.slope < np.inf and np.isfinite(calibration.intercept)):
-            raise ValueError(f"its calibration is no rising curve: {calibration}")
+        negative = [key for key, value in tensors.items() if key.endswith("running_var") and bool((value < 0).any())]
+        if negative:
+            raise ValueError(f"weights {', '.join(negative)} are no variances")
+        calibration = Calibration.from_json(note["calibration"])
         if not isinstance(note["made_by"], dict):
             raise ValueError("its note does not tell how it was made")
         model.load_state_dict(tensors, assign=True)
         own = {key: str(note[key]) for key in ("dataset", "fingerprint", "facts")}
         return cls(model, **own, type_offsets=offsets, calibration=calibration, made_by=note["made_by"])
-
-    def _raw(self, facts: torch.Tensor) -> torch.Tensor:
-        """The model's own scores of facts (n, 3) int64, (n,)."""
-        if self.model.projects:  # block by relation: a matrix of its own looks at the targets
-            raw = torch.empty(len(facts))
-            for relation in torch.unique(facts[:, 1]).tolist():
-                rows = (facts[:, 1] == relation).nonzero()[:, 0]
-                raw[rows] = self._raw_of(facts[rows])
-            return raw
-        return self._raw_of(facts)
-
-    def _raw_of(self, facts: torch.Tensor) -> torch.Tensor:
-        """As ``_raw``, of facts of one relation if the model projects."""
-        model = self.model
-        raw = torch.empty(len(facts))
-        with torch.inference_mode():
-            for out, (sources, relations, targets) in zip(
-                torch.split(raw, _FACTS), (block.T for block in torch.split(facts, _FACTS)), strict=True
-            ):
-                relation = model.relations[relations]
-                query = model.query(model.entities[sources], relation)
-                target = model.entities[targets]
-                if model.projects:
-                    target = model.targets(target, relation[0])
-                out.copy_(model.similarity_by_row(query, target))
-                if model.bias is not None:
-                    out.add_(model.bias[targets, 0])
-        return raw
 
     def _blocks(self, queries: Ids) -> Iterator[tuple[int, Floats]]:
         """Scores of all entities for blocks of queries, each with the row it begins at."""

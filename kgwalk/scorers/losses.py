@@ -13,6 +13,9 @@ from kgwalk.scorers.models import EmbeddingModel
 
 Loss = Literal["softmax", "binary", "self-adversarial"]
 
+#: The score of what is no negative. Finite: the softmax of a row that holds nothing else is still a number.
+_NOWHERE = -1e30
+
 
 class Contrast:
     """Holds facts against entities that are not their answers.
@@ -96,10 +99,10 @@ class Contrast:
         return torch.randperm(self.model.num_entities)[: self.negatives]
 
     def _without(self, scores: Tensor, rows: Tensor, entities: Tensor) -> Tensor:
-        """Scores (b, negatives) with those of given entities at minus infinity."""
+        """Scores (b, negatives) with those of given entities so low that they count for nothing."""
         columns = self._column[entities]
         there = columns >= 0
-        return scores.index_put((rows[there], columns[there]), torch.tensor(-math.inf))
+        return scores.index_put((rows[there], columns[there]), torch.tensor(_NOWHERE))
 
     def _mean(self, right: Tensor, wrong: Tensor) -> Tensor:
         if self.scale != 1:

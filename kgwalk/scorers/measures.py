@@ -54,9 +54,12 @@ def all_pairs(measure: Measure, queries: Tensor, targets: Tensor, *, rounded: bo
     products: Tensor = _rounded_product(queries, targets) if rounded else queries @ targets.T
     if measure == "dot":
         return products
-    squares = (queries * queries).sum(1, keepdim=True) + (targets * targets).sum(1)
-    squared = torch.sub(squares, products, alpha=2).clamp_min(_LEAST)
-    return -squared if measure == "l2-squared" else -squared.sqrt()
+    squares = (queries * queries).sum(1, keepdim=True), (targets * targets).sum(1)
+    # In place: a block of scores is large, and a fresh one costs more than the arithmetic on it.
+    squared = products.mul_(-2).add_(squares[0]).add_(squares[1]).clamp_min_(_LEAST)
+    if measure == "l2-squared":
+        return squared.neg_()
+    return -squared.sqrt() if squared.requires_grad else squared.sqrt_().neg_()
 
 
 def row_by_row(measure: Measure, queries: Tensor, targets: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from kgwalk import Graph
 from kgwalk._core import Names
@@ -51,6 +52,23 @@ class ListAgent:
         raise NotImplementedError
 
 
+class BlockAgent(ListAgent):
+    """Scores every entity; the same as a ranked list of all of them, if it is asked for that."""
+
+    name = "block"
+
+    def __init__(self, block: Callable[[int, int], NDArray[np.float32]]):
+        super().__init__(lambda *query: [(entity, float(score)) for entity, score in enumerate(block(*query))])
+        self.block = block
+        self.rows: list[int] = []
+
+    def scores(self, queries: Ids, graph: Graph) -> NDArray[np.float32]:
+        assert (queries[:, 2] == -1).all()
+        self.rows.append(len(queries))
+        rows = [self.block(source, relation) for source, relation, _ in queries.tolist()]
+        return np.array(rows, np.float32).reshape(len(rows), graph.num_entities)
+
+
 def ids(*rows: tuple[int, ...]) -> Ids:
     return np.array(rows, dtype=np.int32).reshape(-1, 3)
 
@@ -91,5 +109,19 @@ def agent_of() -> Callable[..., ListAgent]:
 
     def make(answers: Any, paths: Paths | None = None) -> ListAgent:
         return ListAgent(answers if callable(answers) else lambda *query: answers.get(query, ()), paths)
+
+    return make
+
+
+@pytest.fixture
+def coarse_agent() -> Callable[..., tuple[BlockAgent, ListAgent]]:
+    """A dense agent with few different scores, so with many ties, and its twin that gives ranked lists only."""
+
+    def make(num_entities: int) -> tuple[BlockAgent, ListAgent]:
+        def block(source: int, relation: int) -> NDArray[np.float32]:
+            return np.random.default_rng([source, relation]).integers(-2, 3, num_entities).astype(np.float32)
+
+        dense = BlockAgent(block)
+        return dense, ListAgent(dense.answers)
 
     return make

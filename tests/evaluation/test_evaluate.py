@@ -202,6 +202,48 @@ def test_auc_pr_is_over_regions_where_subregions_are_asked_for_too(tiny_with: Ma
     assert report.metrics["auc_pr"] == pytest.approx(0.5 * 1 + 0.5 * 2 / 3)
 
 
+@pytest.mark.parametrize("filtered", [True, False])
+@pytest.mark.parametrize("batch_size", [2, 512])
+def test_dense_agent_is_measured_as_its_full_lists_are(
+    tiny: Dataset, coarse_agent: Make, filtered: bool, batch_size: int
+) -> None:
+    dense, lists = coarse_agent(tiny.graph.num_entities)
+    protocol = Protocol(filtered=filtered, batch_size=batch_size)
+    report, twin = evaluate(dense, tiny, protocol=protocol), evaluate(lists, tiny, protocol=protocol)
+    assert not dense.asked  # nobody asked for a sorted list
+    assert max(dense.rows) <= batch_size
+    for part, twin_part in ((report.tail, twin.tail), (report.head, twin.head)):
+        assert part is not None
+        assert twin_part is not None
+        assert part.ranks.tolist() == twin_part.ranks.tolist()
+    assert report.metrics == twin.metrics
+
+
+def test_dense_agent_on_candidate_tables(tmp_path: Path, tiny_with: Make, coarse_agent: Make) -> None:
+    lines = (
+        "bob\tsister\tann\t1\nbob\tsister\tada\t0\nbob\tsister\teve\t0\ntom\tsister\teve\t1\ntom\tsister\tbob\t0\n"
+        "eve\tparent\tzoe\t1\neve\tparent\tann\t0\nstranger\tparent\tann\t0\n"
+    )
+    with_map = with_candidates(tiny_with, tmp_path, lines)
+    with_area = countries(tiny_with, [(0, 0, 4), (1, 0, 5)])
+    for dataset, metric in ((with_map, "map"), (with_area, "auc_pr")):
+        dense, lists = coarse_agent(dataset.graph.num_entities)
+        got = evaluate(dense, dataset).metrics
+        assert 0 < got[metric] <= 1
+        assert got == evaluate(lists, dataset).metrics
+
+
+def test_dense_agent_with_bad_scores_is_refused(tiny: Dataset, coarse_agent: Make) -> None:
+    dense, _ = coarse_agent(tiny.graph.num_entities)
+    block = dense.block
+    dense.block = lambda source, relation: block(source, relation) / (source != BOB)
+    with pytest.raises(ValueError, match=r"query \(source 3, relation 1\)"), np.errstate(all="ignore"):
+        evaluate(dense, tiny)
+    dense.scores = lambda queries, graph: np.zeros((len(queries), graph.num_entities - 1), np.float32)
+    with pytest.raises(ValueError, match=r"'block' gave scores of shape \(\d, 5\); expected \(\d, 6\)"):
+        evaluate(dense, tiny)
+
+
 needs_data = pytest.mark.skipif("KGWALK_DATA" not in os.environ, reason="KGWALK_DATA is not set: no benchmark files")
 
 

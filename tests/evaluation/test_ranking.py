@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from kgwalk import Graph
 from kgwalk.evaluation import ranking
-from kgwalk.evaluation.ranking import filtered_ranks, scores_of
+from kgwalk.evaluation.ranking import check_finite, dense_ranks, filtered_ranks, scores_of
 from kgwalk.protocols import Ranked
 
 NUM_ENTITIES = 7
@@ -101,7 +101,7 @@ def test_bad_input_is_refused() -> None:
     ranked = ranked_lists([(1, 0.0)])
     with pytest.raises(ValueError, match=r"\(n, 3\)"):
         filtered_ranks(ranked, np.zeros((1, 2), np.int32), None)
-    with pytest.raises(ValueError, match="2 queries but 1 answer lists"):
+    with pytest.raises(ValueError, match="2 queries but 1 answers"):
         filtered_ranks(ranked, ids((0, 0, 1), (0, 0, 1)), None)
     with pytest.raises(ValueError, match="one for each query"):
         filtered_ranks(ranked, ids((0, 0, 1)), None, rows=np.array([0, 0]))
@@ -153,3 +153,49 @@ def test_scores_of_equals_a_dictionary(lists: list[list[tuple[int, float]]], wan
     got = scores_of(ranked_lists(*lists), rows, looked_up)
     want = [dict(lists[row]).get(entity, -np.inf) for row, entity in zip(rows, looked_up.tolist(), strict=True)]
     assert got.tolist() == want
+
+
+def as_lists(block: np.ndarray) -> Ranked:
+    """All entities of every row as ranked lists."""
+    return ranked_lists(*([(entity, float(score)) for entity, score in enumerate(row)] for row in block))
+
+
+@given(
+    block=st.lists(st.lists(st.sampled_from([-1.5, 0.0, 2.0]), min_size=7, max_size=7), min_size=1, max_size=4),
+    asked=st.lists(st.tuples(st.integers(0, 3), entities, relations, entities), max_size=8),
+    facts=st.one_of(st.none(), st.lists(st.tuples(entities, st.integers(0, NUM_RELATIONS - 1), entities), max_size=25)),
+)
+def test_dense_ranks_equal_those_of_full_lists(
+    block: list[list[float]], asked: list[tuple[int, int, int, int]], facts: list[tuple[int, int, int]] | None
+) -> None:
+    known = None if facts is None else graph(*facts)
+    scores = np.array(block, np.float32)
+    rows = np.array([row % len(block) for row, *_ in asked], dtype=np.int64)
+    queries = ids(*(tuple(query) for _, *query in asked))
+    got = dense_ranks(scores, queries, known, rows)
+    assert got.tolist() == filtered_ranks(as_lists(scores), queries, known, rows).tolist()
+
+
+def test_dense_ranks_by_hand() -> None:
+    scores = np.array([[0.9, 0.5, 0.5, 0.7, 0.1, 0.0, 0.5]], np.float32)
+    assert dense_ranks(scores, ids((0, 0, 2)), None).tolist() == [4.0]  # behind 0 and 3, one of three alike
+    assert dense_ranks(scores, ids((0, 0, 2)), graph((0, 0, 3), (0, 0, 1), (0, 0, 2))).tolist() == [2.5]
+
+
+def test_bad_dense_input_is_refused() -> None:
+    scores = np.zeros((1, 7), np.float32)
+    with pytest.raises(ValueError, match="2 queries but 1 answers"):
+        dense_ranks(scores, ids((0, 0, 1), (0, 0, 1)), None)
+    with pytest.raises(IndexError, match=r"targets must lie in 0\.\.6; got 7\.\.7"):
+        dense_ranks(scores, ids((0, 0, 7)), None)
+    with pytest.raises(IndexError, match=r"0\.\.0"):
+        dense_ranks(scores, ids((0, 0, 1)), None, rows=np.array([1]))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])
+def test_scores_that_are_not_finite_are_refused_with_their_query(bad: float) -> None:
+    scores = np.zeros((2, 7), np.float32)
+    check_finite(scores, ids((0, 0, -1), (3, 1, -1)))
+    scores[1, 4] = bad
+    with pytest.raises(ValueError, match=r"query \(source 3, relation 1\)"):
+        check_finite(scores, ids((0, 0, -1), (3, 1, -1)))

@@ -12,13 +12,13 @@ import torch
 from kgwalk import _core, ragged
 from kgwalk.protocols import Candidates
 
-SETS = _core.ragged_instruction_sets()
+SETS = _core.instruction_sets()
 
 
 @pytest.fixture
 def use_set() -> Iterator[None]:
     yield
-    _core.use_ragged_instruction_set(SETS[-1])
+    _core.use_instruction_set(SETS[-1])
 
 
 def run(dim: int) -> list[torch.Tensor]:
@@ -43,7 +43,7 @@ def run(dim: int) -> list[torch.Tensor]:
 def test_same_bits_for_every_instruction_set(name: str, dim: int) -> None:
     results = []
     for chosen in (SETS[0], name):
-        _core.use_ragged_instruction_set(chosen)
+        _core.use_instruction_set(chosen)
         results.append(run(dim))
     for plain, fast in zip(*results, strict=True):
         assert torch.equal(plain, fast)
@@ -51,7 +51,7 @@ def test_same_bits_for_every_instruction_set(name: str, dim: int) -> None:
 
 def test_unknown_instruction_set() -> None:
     with pytest.raises(ValueError, match="mmx"):
-        _core.use_ragged_instruction_set("mmx")
+        _core.use_instruction_set("mmx")
 
 
 def test_other_threads_run_meanwhile() -> None:

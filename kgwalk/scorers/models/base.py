@@ -89,9 +89,18 @@ class EmbeddingModel(nn.Module):
         """What targets (m, dim) look like to a relation (relation_dim,): themselves, unless the model ``projects``."""
         return entities
 
+    @property
+    def fact_kernel(self) -> str | None:
+        """What ``kgwalk._core.triple_scores`` calls this model's formula; None where it has none."""
+        return None
+
+    def kernel_relations(self, relations: Tensor) -> Tensor:
+        """Rows of the relation table (n, relation_dim) as that kernel takes them, (n, dim)."""
+        return relations
+
     def penalty(self, sources: Tensor, relations: Tensor, targets: Tensor) -> Tensor:
         """What the weight ``n3`` of training is put on: the mean over facts of the cubed norms of their vectors."""
-        raise ValueError(f"{self.name} has no N3 penalty: it is for DistMult and ComplEx")
+        raise ValueError(f"{self.name} has no N3 penalty: it is for DistMult, ComplEx and RotatE")
 
     def similarity(self, queries: Tensor, targets: Tensor, *, rounded: bool = False) -> Tensor:
         """Scores of all pairs of queries (n, dim) and targets (m, dim) less the bias, (n, m)."""

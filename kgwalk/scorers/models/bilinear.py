@@ -17,6 +17,11 @@ class DistMult(EmbeddingModel):
 
     name = "distmult"
 
+    @property
+    def fact_kernel(self) -> str:
+        """See the base class."""
+        return "distmult"
+
     def query(self, sources: Tensor, relations: Tensor) -> Tensor:
         """See the base class."""
         return sources * relations
@@ -42,6 +47,11 @@ class ComplEx(EmbeddingModel):
 
     name = "complex"
     Config = ComplExConfig
+
+    @property
+    def fact_kernel(self) -> str:
+        """See the base class."""
+        return "complex"
 
     def query(self, sources: Tensor, relations: Tensor) -> Tensor:
         """See the base class."""

@@ -50,9 +50,18 @@ class RotatE(EmbeddingModel):
         nn.init.uniform_(self.entities, -0.05, 0.05)
         nn.init.uniform_(self.relations, -math.pi, math.pi)
 
+    @property
+    def fact_kernel(self) -> str:
+        """See the base class."""
+        return "rotate-modulus" if self.measure == "modulus" else "rotate"
+
+    def kernel_relations(self, relations: Tensor) -> Tensor:
+        """See the base class: cosines, then sines."""
+        return cat([relations.cos(), relations.sin()], -1)
+
     def query(self, sources: Tensor, relations: Tensor) -> Tensor:
         """See the base class."""
-        return complex_product(sources, cat([relations.cos(), relations.sin()], -1))
+        return complex_product(sources, self.kernel_relations(relations))
 
     def penalty(self, sources: Tensor, relations: Tensor, targets: Tensor) -> Tensor:
         """Moduli of the entities cubed, as ComplEx's; those of relations are 1."""

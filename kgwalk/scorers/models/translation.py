@@ -44,6 +44,11 @@ class TransE(EmbeddingModel):
         nn.init.uniform_(self.entities, -bound, bound)
         nn.init.uniform_(self.relations, -bound, bound)
 
+    @property
+    def fact_kernel(self) -> str:
+        """See the base class."""
+        return "transe-l1" if self.measure == "l1" else "transe-l2"
+
     def query(self, sources: Tensor, relations: Tensor) -> Tensor:
         """See the base class."""
         return sources + relations
