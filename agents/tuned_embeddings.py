@@ -12,7 +12,7 @@ Settings = dict[str, Any]
 TUNED: dict[str, dict[str, Settings]] = {
     "complex": {
         "": {"model": {"dim": 512}, "n3": 0.1},
-        "FB15k-237": {"n3": 0.05, "batch_size": 1024},
+        "FB15k-237": {"n3": 0.05, "batch_size": 1024, "epochs": 24, "validate_every": 4},
     },
     "conve": {
         "": {
@@ -24,7 +24,7 @@ TUNED: dict[str, dict[str, Settings]] = {
     },
     "distmult": {
         "": {"model": {"dim": 512}, "n3": 0.1},
-        "FB15k-237": {"n3": 0.05, "batch_size": 1024},
+        "FB15k-237": {"n3": 0.05, "batch_size": 1024, "epochs": 24, "validate_every": 4},
     },
     # A margin, and a loss that is satisfied once it is kept, hold back what a softmax would overfit.
     "rotate": {"": {"model": {"dim": 512}, "loss": "self-adversarial", "margin": 6.0, "epochs": 40}},
