@@ -20,7 +20,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 CSRC := $(MAKE) --no-print-directory -C csrc -j$(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-python test-cpp test-packaging lint tidy format bench report sanitize fuzz docs clean
+.PHONY: help setup quickstart test test-python test-cpp test-packaging test-pykeen lint tidy format bench report sanitize fuzz docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -62,6 +62,12 @@ test-cpp: setup
 
 test-packaging: setup  ## build wheel and sdist, install them in bare venvs without torch, import
 	$(BIN)/python -m tests.project.packaging
+
+# Reinstalling compiles the core again: only where PyKEEN is not there yet.
+test-pykeen: setup  ## our embedding models against PyKEEN's, and models that PyKEEN trained; installs the extra kge
+	@$(BIN)/python -c 'from importlib.metadata import version; version("pykeen")' 2>/dev/null \
+	  || $(PIP) install --no-compile -c constraints.txt -e ".[kge]"
+	$(BIN)/python -m pytest tests/pykeen $(PYTEST_ARGS)
 
 lint: setup  ## everything static: ruff, mypy, stubs, spelling, clang-format, clang-tidy
 	$(BIN)/ruff check .

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from kgwalk.scorers.losses import Contrast
     from kgwalk.scorers.measures import has_bfloat16
     from kgwalk.scorers.models import MODELS, EmbeddingModel, ModelConfig
+    from kgwalk.scorers.pykeen import from_pykeen
 
 _LAZY = {
     "MODELS": "models",
@@ -24,6 +25,7 @@ _LAZY = {
     "EmbeddingModel": "models",
     "EmbeddingScorer": "embedding",
     "ModelConfig": "models",
+    "from_pykeen": "pykeen",
     "has_bfloat16": "measures",
     "load": "loading",
     "sorted_by_score": "embedding",
@@ -35,6 +37,7 @@ __all__ = [
     "EmbeddingModel",
     "EmbeddingScorer",
     "ModelConfig",
+    "from_pykeen",
     "has_bfloat16",
     "load",
     "score_facts",
