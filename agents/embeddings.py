@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -122,6 +123,8 @@ class EmbeddingAgent(ScorerAgent):
             raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
         if not dataset.graph.num_facts:
             raise ValueError(f"{dataset.name} has no training facts")
+        if config.rounded is None:  # settled here: a run that is resumed elsewhere keeps its arithmetic, or is refused
+            config = dataclasses.replace(config, rounded=has_bfloat16())
         kind = MODELS[cls.name]
         if type(config.model) is not kind.Config:
             raise ValueError(f"{cls.name} has sizes of {kind.Config.__name__}, got {type(config.model).__name__}")
@@ -191,11 +194,10 @@ class _Learner:
         self.config = config
         self.facts = torch.from_numpy(training_facts(dataset).astype(np.int64))
         self.answers = Expand(dataset.graph) if config.hide_answers else None
-        rounded = has_bfloat16() if config.rounded is None else config.rounded
         model = scorer.model
         negatives = config.negatives if config.negatives < model.num_entities else 0
         self.contrast = Contrast(
-            model, config.loss, negatives, margin=config.margin, scale=config.scale, rounded=rounded
+            model, config.loss, negatives, margin=config.margin, scale=config.scale, rounded=bool(config.rounded)
         )
         size = config.batch_size
         self.batches: Callable[[int], NDArray[np.int64]]

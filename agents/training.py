@@ -187,7 +187,8 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         if self.clip is not None:
             nn.utils.clip_grad_norm_(self.model.parameters(), self.clip)
-        with torch.sparse.check_sparse_tensor_invariants(False):  # said aloud, or torch warns of its default
+        # Said aloud, or torch warns of its default.
+        with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
             self.optimizer.step()
         return logged
 

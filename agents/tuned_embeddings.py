@@ -10,10 +10,24 @@ from typing import Any
 Settings = dict[str, Any]
 
 TUNED: dict[str, dict[str, Settings]] = {
-    "complex": {"": {"model": {"dim": 512}, "n3": 0.1}},
-    "conve": {},
-    "distmult": {"": {"model": {"dim": 512}, "n3": 0.1}},
-    "rotate": {},
-    "transe": {},
-    "transr": {},
+    "complex": {
+        "": {"model": {"dim": 512}, "n3": 0.1},
+        "FB15k-237": {"n3": 0.05, "batch_size": 1024, "epochs": 24, "validate_every": 4},
+    },
+    "conve": {
+        "": {
+            "model": {"feature_dropout": 0.3, "hidden_dropout": 0.4},
+            "epochs": 32,
+            "validate_every": 4,
+            "final_learning_rate": 0.02,
+        }
+    },
+    "distmult": {
+        "": {"model": {"dim": 512}, "n3": 0.1},
+        "FB15k-237": {"n3": 0.05, "batch_size": 1024, "epochs": 24, "validate_every": 4},
+    },
+    # A margin, and a loss that is satisfied once it is kept, hold back what a softmax would overfit.
+    "rotate": {"": {"model": {"dim": 512}, "loss": "self-adversarial", "margin": 6.0, "epochs": 40}},
+    "transe": {"": {"model": {"dim": 256}, "loss": "self-adversarial", "margin": 6.0}},
+    "transr": {"": {"loss": "self-adversarial", "margin": 6.0}},
 }

@@ -9,7 +9,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 import kgwalk
-from kgwalk.cli import data, evaluate, explain, predict, quickstart, rules, train
+from kgwalk.cli import data, evaluate, explain, predict, quickstart, rules, score, train
 from kgwalk.cli.console import err, out, start_logging
 
 EXPECTED = (ValueError, LookupError, OSError, ImportError, MemoryError, RecursionError)
@@ -69,6 +69,7 @@ def common(
 app.command()(quickstart.quickstart)
 app.add_typer(data.app, name="data")
 app.add_typer(rules.app, name="rules")
+app.add_typer(score.app, name="score")
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(explain.explain)

@@ -14,26 +14,30 @@ from kgwalk.cli.options import DataDir, Threads
 from kgwalk.cli.runs import Run, clear, has_model, import_agents, is_run, load_dataset, use_threads
 from kgwalk.cli.settings import apply_settings, fields_of
 
+TrainOn = Annotated[
+    str,
+    typer.Argument(metavar="DATASET", help="Id (KGWalk-WN18RR, or just WN18RR), or the folder of one's own data."),
+]
+Seed = Annotated[int, typer.Option(help="Seed: the same seed and threads give the same metrics.")]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the agent's configuration; can be repeated."),
+]
+ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print the configuration and end.")]
+Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of this run.")]
+Restart = Annotated[bool, typer.Option("--restart", help="Delete this run if it is there, and begin anew.")]
+Folder = Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/DATASET-AGENT-seedSEED")]
+
 
 def train(
-    dataset: Annotated[
-        str,
-        typer.Argument(metavar="DATASET", help="Id (KGWalk-WN18RR, or just WN18RR), or the folder of one's own data."),
-    ],
+    dataset: TrainOn,
     agent: Annotated[str, typer.Option(help="Which agent to train.")] = "reinforce",
-    seed: Annotated[int, typer.Option(help="Seed: the same seed and threads give the same metrics.")] = 0,
-    set_: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set", metavar="KEY=VALUE", help="Change a field of the agent's configuration; can be repeated."
-        ),
-    ] = None,
-    show_config: Annotated[bool, typer.Option("--show-config", help="Print the configuration and end.")] = False,
-    resume: Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of this run.")] = False,
-    restart: Annotated[bool, typer.Option("--restart", help="Delete this run if it is there, and begin anew.")] = False,
-    folder: Annotated[
-        Path | None, typer.Option(help="Folder of the run.", show_default="runs/DATASET-AGENT-seedSEED")
-    ] = None,
+    seed: Seed = 0,
+    set_: Settings = None,
+    show_config: ShowConfig = False,
+    resume: Resume = False,
+    restart: Restart = False,
+    folder: Folder = None,
     data_dir: DataDir = None,
     threads: Threads = None,
 ) -> None:
@@ -43,6 +47,22 @@ def train(
     `runs/wn18rr-reinforce-seed0`, say: checkpoints, curves for TensorBoard and, in the end, the agent that was best on
     the valid split. A run that was broken off goes on with `--resume` and ends as if it had not been.
     """
+    run_training(dataset, agent, seed, set_, show_config, resume, restart, folder, data_dir, threads)
+
+
+def run_training(
+    dataset: str,
+    agent: str,
+    seed: int,
+    set_: list[str] | None,
+    show_config: bool,
+    resume: bool,
+    restart: bool,
+    folder: Path | None,
+    data_dir: Path | None,
+    threads: int | None,
+) -> None:
+    """What `kgwalk train` and `kgwalk score train` do; the arguments are their options."""
     if resume and restart:
         raise ValueError("--resume goes on and --restart begins anew: give one of them")
     agent_class = import_agents().get(agent)
