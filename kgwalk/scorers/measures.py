@@ -7,7 +7,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
-Measure = Literal["dot", "l1", "l2", "l2-squared", "modulus"]
+Measure = Literal["dot", "l1", "l2", "modulus"]
 
 #: Numbers of a block of differences; distances without a matrix product behind them are made block by block.
 _BLOCK = 1 << 24
@@ -57,8 +57,6 @@ def all_pairs(measure: Measure, queries: Tensor, targets: Tensor, *, rounded: bo
     squares = (queries * queries).sum(1, keepdim=True), (targets * targets).sum(1)
     # In place: a block of scores is large, and a fresh one costs more than the arithmetic on it.
     squared = products.mul_(-2).add_(squares[0]).add_(squares[1]).clamp_min_(_LEAST)
-    if measure == "l2-squared":
-        return squared.neg_()
     return -squared.sqrt() if squared.requires_grad else squared.sqrt_().neg_()
 
 
@@ -69,9 +67,8 @@ def row_by_row(measure: Measure, queries: Tensor, targets: Tensor) -> Tensor:
     difference = queries - targets
     if measure == "l1":
         return -difference.abs().sum(-1)
-    if measure in ("l2", "l2-squared"):
-        squared = (difference * difference).sum(-1).clamp_min(_LEAST)
-        return -squared if measure == "l2-squared" else -squared.sqrt()
+    if measure == "l2":
+        return -(difference * difference).sum(-1).clamp_min(_LEAST).sqrt()
     real, imaginary = difference.chunk(2, -1)
     return -(real * real + imaginary * imaginary).clamp_min(_LEAST).sqrt().sum(-1)
 

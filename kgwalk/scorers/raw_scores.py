@@ -69,15 +69,11 @@ def _by_query(model: EmbeddingModel, facts: Ids) -> Floats:
         distinct, places = np.unique(targets, return_inverse=True)
         table = model.targets(model.entities[torch.from_numpy(distinct)], model.relations[int(asked[0, 1])])
         targets = places.astype(np.int32)
-    measure = "l2" if model.measure == "l2-squared" else model.measure
-    scores = _signed(
-        model.measure, pair_scores(measure, queries.numpy(), rows.reshape(-1), table.detach().numpy(), targets)
-    )
+    scores = pair_scores(model.measure, queries.numpy(), rows.reshape(-1), table.detach().numpy(), targets)
+    scores = _signed(model.measure, scores)
     return scores if model.bias is None else scores + model.bias.detach().numpy()[facts[:, 2], 0]
 
 
 def _signed(measure: Measure, scores: Floats) -> Floats:
     """Dot products as they are, distances negated."""
-    if measure == "dot":
-        return scores
-    return -scores * scores if measure == "l2-squared" else -scores
+    return scores if measure == "dot" else -scores
