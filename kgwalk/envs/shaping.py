@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from kgwalk.data.dataset import Dataset
 from kgwalk.protocols import FinishedWalks, Ids, Scorer
-from kgwalk.scorers.facts import score_facts
+from kgwalk.scorers.facts import check_fitted_on, score_facts
 
 _EXPECTED = "the path of a scorer, as `kgwalk score train` makes it, a Scorer or a ScorerReward"
 
@@ -47,7 +47,7 @@ class ScorerReward:
                 a ``ScorerReward``.
 
         Raises:
-            ValueError: no option, or one of another kind; a file that is no scorer of this dataset.
+            ValueError: no option, or one of another kind; a scorer of another dataset, a damaged file.
             OSError: the file cannot be read.
         """
         if isinstance(option, ScorerReward):
@@ -57,6 +57,7 @@ class ScorerReward:
         if not isinstance(option, Scorer):
             got = "none" if option is None else repr(option)
             raise ValueError(f"the reward term 'shaped' asks for shaped=: expected {_EXPECTED}; got {got}")
+        check_fitted_on(option, dataset)
         return cls(option)
 
     def __call__(self, walks: FinishedWalks, queries: Ids) -> NDArray[np.float64]:

@@ -7,6 +7,7 @@ from itertools import pairwise
 import numpy as np
 from numpy.typing import NDArray
 
+from kgwalk.data.dataset import Dataset
 from kgwalk.protocols import Ids, Scorer
 
 _NO_ID = -1 << 40  # below every int32
@@ -45,6 +46,21 @@ def score_facts(scorer: Scorer, facts: Ids) -> NDArray[np.float32]:
     result = np.empty(len(facts), np.float32)
     result[order] = scores[np.cumsum(is_new) - 1]
     return result
+
+
+def check_fitted_on(scorer: Scorer, dataset: Dataset) -> None:
+    """Refuse a scorer whose ``facts`` tells that it was not fitted on the training facts of ``dataset``.
+
+    Raises:
+        ValueError: its ids would mean other things, or it may have seen facts that it is asked about.
+    """
+    facts = getattr(scorer, "facts", None)
+    if facts is not None and facts != dataset.facts_fingerprint:
+        raise ValueError(
+            f"scorer {scorer_name(scorer)}: fitted on facts of {getattr(scorer, 'dataset', 'another dataset')} with "
+            f"fingerprint {facts}, but the training facts of {dataset.name} have {dataset.facts_fingerprint}: "
+            "fit it on these"
+        )
 
 
 def scorer_name(scorer: Scorer) -> str:

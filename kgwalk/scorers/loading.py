@@ -6,6 +6,7 @@ from pathlib import Path
 
 from kgwalk.data.dataset import Dataset
 from kgwalk.scorers.embedding import NAME, EmbeddingScorer
+from kgwalk.scorers.facts import check_fitted_on
 
 
 def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer:
@@ -19,9 +20,8 @@ def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer:
     path = Path(path)
     file = path / NAME if path.is_dir() else path
     scorer = EmbeddingScorer.load(file)
-    if scorer.facts != dataset.facts_fingerprint:
-        raise ValueError(
-            f"{file}: fitted on facts of {scorer.dataset} with fingerprint {scorer.facts}, but the training facts of "
-            f"{dataset.name} have {dataset.facts_fingerprint}: fit it on these"
-        )
+    try:
+        check_fitted_on(scorer, dataset)
+    except ValueError as error:
+        raise ValueError(f"{file}: {error}") from error
     return scorer
