@@ -57,7 +57,7 @@ def check_fitted_on(scorer: Scorer, dataset: Dataset) -> None:
     facts = getattr(scorer, "facts", None)
     if facts is not None and facts != dataset.facts_fingerprint:
         raise ValueError(
-            f"scorer {scorer_name(scorer)}: fitted on facts of {getattr(scorer, 'dataset', 'another dataset')} with "
+            f"scorer {scorer_name(scorer)} was fitted on facts of {getattr(scorer, 'dataset', 'another dataset')} with "
             f"fingerprint {facts}, but the training facts of {dataset.name} have {dataset.facts_fingerprint}: "
             "fit it on these"
         )

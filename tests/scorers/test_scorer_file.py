@@ -222,7 +222,10 @@ def test_a_file_of_other_facts_is_refused(trained: Path, family: Dataset) -> Non
     facts = family.splits["train"]
     fewer = kgwalk.Graph.from_triples(facts[1:], len(family.entities), len(family.relations))
     other = dataclasses.replace(family, name="Fewer", graph=fewer, test_graph=fewer)
-    with pytest.raises(ValueError, match=f"{trained / NAME}: fitted on facts of Family .* the training facts of Fewer"):
+    with pytest.raises(
+        ValueError,
+        match=f"{trained / NAME}: scorer complex was fitted on facts of Family .* the training facts of Fewer",
+    ):
         scorers.load(trained, other)
 
 
