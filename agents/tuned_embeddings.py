@@ -12,6 +12,7 @@ Settings = dict[str, Any]
 TUNED: dict[str, dict[str, Settings]] = {
     "complex": {
         "": {"model": {"dim": 512}, "n3": 0.1},
+        "NELL-995": {"n3": 0.05, "epochs": 20, "validate_every": 4},
         "FB15k-237": {"n3": 0.05, "batch_size": 1024, "epochs": 24, "validate_every": 4},
     },
     "conve": {
@@ -28,6 +29,8 @@ TUNED: dict[str, dict[str, Settings]] = {
     },
     # A margin, and a loss that is satisfied once it is kept, hold back what a softmax would overfit.
     "rotate": {"": {"model": {"dim": 512}, "loss": "self-adversarial", "margin": 6.0, "epochs": 40}},
-    "transe": {"": {"model": {"dim": 256}, "loss": "self-adversarial", "margin": 6.0}},
-    "transr": {"": {"loss": "self-adversarial", "margin": 6.0}},
+    "transe": {
+        "": {"model": {"dim": 256}, "loss": "self-adversarial", "margin": 6.0, "epochs": 24, "validate_every": 4}
+    },
+    "transr": {"": {"loss": "self-adversarial", "margin": 6.0, "epochs": 24, "validate_every": 4}},
 }
