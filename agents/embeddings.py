@@ -39,7 +39,7 @@ class EmbeddingConfig:
         batch_size: facts in a step; inverse facts are facts of their own.
         learning_rate: of Adagrad, whose steps touch only the vectors that a batch has to do with.
         final_learning_rate: share of it that is left at the end; it falls linearly.
-        n3: weight of the N3 penalty, for DistMult and ComplEx.
+        n3: weight of the N3 penalty, for DistMult, ComplEx and RotatE.
         epochs: passes over the training facts and their inverses.
         validate_every: epochs between validations, each followed by a checkpoint.
         validate_queries: facts of valid that select the model, asked in both directions; 0 for all.

@@ -6,7 +6,7 @@ import dataclasses
 import difflib
 import types
 import typing
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeVar
 
 Config = TypeVar("Config")
@@ -22,12 +22,14 @@ def apply_settings(config: Config, settings: Sequence[str]) -> Config:
     Raises:
         ValueError: If a setting has no ``=``, names no field, or its value is not of the field's type.
     """
+    changes: dict[str, Any] = {}
     for setting in settings:
         key, equals, value = setting.partition("=")
         if not equals:
             raise ValueError(f"--set {setting}: expected key=value")
-        config = _changed(config, key.strip().split("."), value.strip(), setting)
-    return config
+        _collect(changes, config, key.strip().split("."), value.strip(), setting)
+    # All at once: fields that only fit each other may be changed in any order.
+    return _changed(config, changes)
 
 
 def fields_of(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -40,7 +42,17 @@ def fields_of(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:
             yield prefix + field.name, value
 
 
-def _changed(config: Any, keys: Sequence[str], value: str, setting: str) -> Any:
+def _changed(config: Any, changes: Mapping[str, Any]) -> Any:
+    """A copy with fields changed; a mapping is of the fields of a dataclass inside."""
+    fields = {
+        key: _changed(getattr(config, key), value) if isinstance(value, dict) else value
+        for key, value in changes.items()
+    }
+    return dataclasses.replace(config, **fields)
+
+
+def _collect(changes: dict[str, Any], config: Any, keys: Sequence[str], value: str, setting: str) -> None:
+    """Enter a setting's parsed value into ``changes``."""
     hints = typing.get_type_hints(type(config))
     key, *inner = keys
     names = [field.name for field in dataclasses.fields(config)]
@@ -53,12 +65,12 @@ def _changed(config: Any, keys: Sequence[str], value: str, setting: str) -> Any:
     if inner:
         if not dataclasses.is_dataclass(current):
             raise ValueError(f"--set {setting}: {key} has no fields")
-        return dataclasses.replace(config, **{key: _changed(current, inner, value, setting)})
+        _collect(changes.setdefault(key, {}), current, inner, value, setting)
+        return
     try:
-        parsed = _parse(hints[key], value)
+        changes[key] = _parse(hints[key], value)
     except ValueError as error:
         raise ValueError(f"--set {setting}: expected {error}") from error
-    return dataclasses.replace(config, **{key: parsed})
 
 
 def _parse(hint: Any, text: str) -> Any:

@@ -151,3 +151,11 @@ def test_a_damaged_run_is_told_in_one_line(run: Path) -> None:
     assert "is no whole safetensors file" in refused("score", "evaluate", "run", "--threads", "1")
     assert "is no run" in refused("score", "evaluate", "nowhere")
     assert "no split 'holdout'" in refused("score", "evaluate", run, "--split", "holdout", "--threads", "1")
+
+
+def test_settings_that_only_fit_each_other_may_come_in_any_order() -> None:
+    """Of ConvE a height of 4 goes with 20 numbers, and its usual height of 20 does not."""
+    settings = ["--set", "model.dim=20", "--set", "model.height=4"]
+    for order in (settings, settings[2:] + settings[:2]):
+        assert "20" in kgwalk("score", "train", "Family", "--model", "conve", *order, "--show-config").output
+    assert "larger than the picture" in refused("score", "train", "Family", "--model", "conve", *settings[:2])
