@@ -32,5 +32,6 @@ TUNED: dict[str, dict[str, Settings]] = {
     "transe": {
         "": {"model": {"dim": 256}, "loss": "self-adversarial", "margin": 6.0, "epochs": 24, "validate_every": 4}
     },
-    "transr": {"": {"loss": "self-adversarial", "margin": 6.0, "epochs": 24, "validate_every": 4}},
+    # Projections are at most 1 long, so distances hardly pass 2: the scale puts the margin at a distance of 1.
+    "transr": {"": {"loss": "self-adversarial", "margin": 8.0, "scale": 8.0, "epochs": 24, "validate_every": 4}},
 }
