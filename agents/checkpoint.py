@@ -91,6 +91,13 @@ def load_checkpoint(
     if shapes != found:
         wrong = sorted(key for key in shapes.keys() | found.keys() if shapes.get(key) != found.get(key))
         raise ValueError(f"{path} is damaged: {', '.join(wrong)} not of the shape and type of this network")
+    broken = sorted(key for key, value in tensors.items() if not bool(torch.isfinite(value).all()))
+    # Sums of squares, and Adam's moving means of them.
+    broken += [
+        key for key, value in tensors.items() if key.endswith((".sum", "exp_avg_sq")) and bool((value < 0).any())
+    ]
+    if broken:
+        raise ValueError(f"{path} is damaged: {', '.join(broken)} hold what no training makes")
     model.load_state_dict({key[6:]: value for key, value in tensors.items() if key.startswith("model.")})
     slots: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
@@ -114,7 +121,7 @@ def _progress(path: Path, saved: Any, begun: Progressing, steps: int) -> Progres
         raise ValueError(f"{path} is damaged: its counters are not {', '.join(expected)}")
     numbers = {**saved, **saved["extra"]}
     del numbers["extra"]
-    wrong = [key for key, value in numbers.items() if type(value) not in (int, float) or math.isnan(value)]
+    wrong = [key for key, value in numbers.items() if type(value) not in (int, float) or not value < math.inf]
     wrong += [key for key in ("step", "best_step") if type(saved[key]) is not int or not 0 <= saved[key] <= steps]
     if wrong or saved["extra"].keys() != begun.extra.keys():
         raise ValueError(f"{path} is damaged: its counters do not make sense: {', '.join(wrong) or 'extra'}")

@@ -19,7 +19,7 @@ from kgwalk.evaluation import Protocol, evaluate
 from kgwalk.graph import Expand
 from kgwalk.protocols import Ids
 from kgwalk.scorers import MODELS, Contrast, EmbeddingScorer, ModelConfig, has_bfloat16
-from kgwalk.scorers.embedding import NAME
+from kgwalk.scorers.location import NAME
 from kgwalk.scorers.losses import Loss
 
 from .scorer import ScorerAgent
@@ -40,7 +40,7 @@ class EmbeddingConfig:
         learning_rate: of Adagrad, whose steps touch only the vectors that a batch has to do with.
         final_learning_rate: share of it that is left at the end; it falls linearly.
         n3: weight of the N3 penalty, for DistMult, ComplEx and RotatE.
-        epochs: passes over the training facts and their inverses.
+        epochs: passes over the training facts and their inverses; what does not fill a batch is left for another pass.
         validate_every: epochs between validations, each followed by a checkpoint.
         validate_queries: facts of valid that select the model, asked in both directions; 0 for all.
         patience: validations without a better MRR after which training ends.
@@ -67,12 +67,18 @@ class EmbeddingConfig:
         """Refuse what cannot be trained with."""
         if self.loss not in get_args(Loss):
             raise ValueError(f"loss must be {', '.join(get_args(Loss))}, got {self.loss!r}")
-        for key in ("batch_size", "epochs", "validate_every", "patience"):
-            if type(getattr(self, key)) is not int or getattr(self, key) < 1:
-                raise ValueError(f"{key} must be a whole number from 1, got {getattr(self, key)!r}")
-        for key in ("negatives", "validate_queries"):
-            if type(getattr(self, key)) is not int or getattr(self, key) < 0:
-                raise ValueError(f"{key} must be a whole number from 0, got {getattr(self, key)!r}")
+        # ConvE normalises over a batch: one fact alone has no variance.
+        least = {
+            "batch_size": 2,
+            "epochs": 1,
+            "validate_every": 1,
+            "patience": 1,
+            "negatives": 0,
+            "validate_queries": 0,
+        }
+        for key, smallest in least.items():
+            if type(getattr(self, key)) is not int or getattr(self, key) < smallest:
+                raise ValueError(f"{key} must be a whole number from {smallest}, got {getattr(self, key)!r}")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be positive, got {self.learning_rate!r}")
         if not 0 < self.final_learning_rate <= 1:

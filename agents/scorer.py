@@ -11,7 +11,7 @@ from kgwalk.data import Directions
 from kgwalk.graph import Graph
 from kgwalk.protocols import Ids, Ranked
 from kgwalk.scorers import EmbeddingScorer, sorted_by_score
-from kgwalk.scorers.embedding import NAME
+from kgwalk.scorers.location import NAME
 
 
 class ScorerAgent:
@@ -26,6 +26,7 @@ class ScorerAgent:
 
     def __init__(self, scorer: EmbeddingScorer) -> None:
         self.scorer = scorer
+        self.name = scorer.name
 
     def scores(self, queries: Ids, graph: Graph) -> NDArray[np.float32]:
         """See ``kgwalk.protocols.DenseAgent``. The model's own scores, not calibrated; the graph is not looked at."""

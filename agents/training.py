@@ -179,9 +179,7 @@ class Trainer:
         self.model.train()
         loss, logged = self.loss(step)
         if not torch.isfinite(loss):
-            raise ValueError(
-                f"the loss is {loss.item()} at step {step}: lower the learning rate from {self.learning_rate(step):g}"
-            )
+            raise ValueError(f"the loss is {loss.item()} at step {step}: {self._remedy(step)}")
         # Big dense tables: clearing gradients in place spares new pages. Sparse ones are small and not clipped.
         self.optimizer.zero_grad(set_to_none=self.clip is None)
         loss.backward()  # type: ignore[no-untyped-call]
@@ -197,12 +195,24 @@ class Trainer:
             return False
         return self.state.step - self.state.best_step >= self.patience * self.validate_every
 
+    def _remedy(self, step: int) -> str:
+        """What to do about weights that are broken at ``step``."""
+        if step == 0:
+            return "nothing was learnt yet, so it is the settings or the data, not the learning rate"
+        return f"lower the learning rate from {self.learning_rate(step - 1):g}"
+
     def _select(self) -> float:
         self.model.eval()
-        score = self.validate()
+        try:
+            score = self.validate()
+            if score > self.state.best:
+                self.keep()
+        except ValueError as error:  # scores that are not finite, mostly: the last step broke the weights
+            raise ValueError(
+                f"validation after step {self.state.step}: {error}; {self._remedy(self.state.step)}"
+            ) from error
         if score > self.state.best:
             self.state.best, self.state.best_step = score, self.state.step
-            self.keep()
         return score
 
     def _progress(self) -> Progress:

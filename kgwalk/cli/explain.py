@@ -7,9 +7,10 @@ from typing import Annotated
 
 import typer
 
-from kgwalk.cli.console import out
+from kgwalk.cli.console import err, out
 from kgwalk.cli.options import DataDir, RunFolder, Split, Threads
 from kgwalk.cli.runs import load_run
+from kgwalk.protocols import DenseAgent
 
 
 def explain(
@@ -39,3 +40,5 @@ def explain(
         typer.echo(json.dumps(explanation.to_json(), indent=2, ensure_ascii=False))
     else:
         out.print(str(explanation), markup=False, soft_wrap=True)
+        if isinstance(agent, DenseAgent):
+            err.print(f"{agent.name} does not walk: its scores are the model's own, and no path is behind them")

@@ -28,7 +28,7 @@ PruneBy = Annotated[
     ),
 ]
 PruneTo = Annotated[
-    int | None, typer.Option(metavar="N", help="Moves of a node that --prune leaves, waiting included.")
+    int | None, typer.Option(metavar="N", min=2, help="Moves of a node that --prune leaves, waiting included.")
 ]
 
 

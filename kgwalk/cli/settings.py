@@ -29,7 +29,8 @@ def apply_settings(config: Config, settings: Sequence[str]) -> Config:
             raise ValueError(f"--set {setting}: expected key=value")
         _collect(changes, config, key.strip().split("."), value.strip(), setting)
     # All at once: fields that only fit each other may be changed in any order.
-    return _changed(config, changes)
+    changed: Config = _changed(config, changes)
+    return changed
 
 
 def fields_of(config: Any, prefix: str = "") -> Iterator[tuple[str, Any]]:

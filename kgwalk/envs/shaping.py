@@ -13,11 +13,12 @@ from numpy.typing import NDArray
 from kgwalk.data.dataset import Dataset
 from kgwalk.protocols import FinishedWalks, Ids, Scorer
 from kgwalk.scorers.facts import check_fitted_on, score_facts
+from kgwalk.scorers.location import scorer_file
 
 _EXPECTED = "the path of a scorer, as `kgwalk score train` makes it, a Scorer or a ScorerReward"
 
 # Scorers by dataset, shared by its environments: one is read once, whatever the number of environments.
-_shared: WeakKeyDictionary[Dataset, dict[tuple[Path, int, int], Scorer]] = WeakKeyDictionary()
+_shared: WeakKeyDictionary[Dataset, dict[Path, tuple[tuple[int, int], Scorer]]] = WeakKeyDictionary()
 
 
 class ScorerReward:
@@ -73,13 +74,13 @@ class ScorerReward:
 
 
 def _load(path: Path, dataset: Dataset) -> Scorer:
-    """The scorer of a file; kept until the file changes."""
+    """The scorer of a file or of a run's folder; kept until the file changes."""
     from kgwalk import scorers  # embedding models import torch; environments without them do not
 
-    path = path.resolve()
+    path = scorer_file(path.resolve())
     stat = path.stat()
-    key = (path, stat.st_mtime_ns, stat.st_size)
+    version = (stat.st_mtime_ns, stat.st_size)
     shared = _shared.setdefault(dataset, {})
-    if key not in shared:
-        shared[key] = scorers.load(path, dataset)  # type: ignore[attr-defined, unused-ignore]
-    return shared[key]
+    if path not in shared or shared[path][0] != version:
+        shared[path] = (version, scorers.load(path, dataset))
+    return shared[path][1]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
@@ -56,9 +57,9 @@ class Plausibility:
     facts: int
     queries: int
 
-    def to_json(self) -> dict[str, float]:
-        """All numbers by name."""
-        return asdict(self)
+    def to_json(self) -> dict[str, float | None]:
+        """All numbers by name; None for what there was nothing to measure by."""
+        return {key: None if math.isnan(value) else value for key, value in asdict(self).items()}
 
     def table(self) -> Table:
         """The numbers, for ``rich.print``."""

@@ -73,6 +73,9 @@ class ScoreCounts:
         """The curve of greatest likelihood; where true answers do not score higher, one that hardly rises.
 
         Platt's priors keep it finite: one true and one other answer more, each counted halfway.
+
+        Raises:
+            ValueError: scores so far apart that float32 cannot hold the curve's slope.
         """
         centres = (self.edges[:-1] + self.edges[1:]) / 2
         middle, width = float(centres.mean()), float(centres.std())
@@ -87,6 +90,10 @@ class ScoreCounts:
         if slope < _FLATTEST:
             share = float((total * goal).sum() / total.sum())
             slope, intercept = _FLATTEST, math.log(share / (1 - share))
+        if not _LEAST <= slope / width <= _MOST:
+            raise ValueError(
+                f"scores from {self.edges[0]:g} to {self.edges[-1]:g} cannot be calibrated: the model is broken"
+            )
         return Calibration(slope / width, intercept - slope * middle / width)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import operator
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,8 +22,6 @@ from kgwalk.tensors import load_tensors, save_tensors
 
 Floats = NDArray[np.float32]
 
-#: File of a scorer in the folder of its training run.
-NAME = "agent.safetensors"
 #: Queries whose scores of all entities are held at once.
 _QUERIES = 256
 #: Queries of valid that the calibration is fitted to, at most, in each direction.
@@ -90,6 +89,7 @@ class EmbeddingScorer:
 
     def score(self, sources: Ids, relation: int, targets: Ids) -> Floats:
         """See ``kgwalk.protocols.Scorer``."""
+        relation = operator.index(relation)
         self._check(relation, sources=sources, targets=targets)
         if sources.shape != targets.shape:
             raise ValueError(f"sources and targets: expected equal lengths, got {len(sources)} and {len(targets)}")
@@ -100,7 +100,7 @@ class EmbeddingScorer:
 
         Raises:
             IndexError: an id out of range.
-            ValueError: another shape or dtype.
+            ValueError: another shape or dtype; a score that is not finite.
         """
         if facts.ndim != 2 or facts.shape[1] != 3 or facts.dtype != np.int32:
             raise ValueError(f"facts: expected (n, 3) int32, got {facts.shape} {facts.dtype}")
@@ -108,10 +108,11 @@ class EmbeddingScorer:
             self._check(0, entities=facts[:, column])
         for relation in (facts[:, 1].min(initial=0), facts[:, 1].max(initial=0)):
             self._check(int(relation))
-        return self.calibration(raw_scores(self.model, facts))
+        return self.calibration(self._finite(raw_scores(self.model, facts), facts))
 
     def top_k(self, sources: Ids, relation: int, k: int, *, entity_type: int | None = None) -> tuple[Ids, Floats]:
-        """See ``kgwalk.protocols.Scorer``."""
+        """See ``kgwalk.protocols.Scorer``. Equal are answers whose scores are, before they become probabilities."""
+        relation = operator.index(relation)
         self._check(relation, sources=sources)
         first, last = self._range(entity_type)
         if not 0 < k <= last - first:
@@ -131,7 +132,7 @@ class EmbeddingScorer:
 
         Raises:
             IndexError: an id out of range.
-            ValueError: another shape or dtype.
+            ValueError: another shape or dtype; a score that is not finite.
         """
         if queries.ndim != 2 or queries.shape[1] != 3 or queries.dtype != np.int32:
             raise ValueError(f"queries: expected (n, 3) int32, got {queries.shape} {queries.dtype}")
@@ -140,7 +141,7 @@ class EmbeddingScorer:
             self._check(int(relation))
         ids = torch.from_numpy(queries.astype(np.int64))
         with torch.inference_mode():
-            return self.model.all_scores(ids[:, 0], ids[:, 1]).numpy()
+            return self._finite(self.model.all_scores(ids[:, 0], ids[:, 1]).numpy(), queries)
 
     def calibrate(self, dataset: Dataset, seed: int = 0) -> None:
         """Fit the curve from scores to probabilities to queries of valid; a dataset without valid leaves it as it is.
@@ -232,6 +233,13 @@ class EmbeddingScorer:
         model.load_state_dict(tensors, assign=True)
         own = {key: str(note[key]) for key in ("dataset", "fingerprint", "facts")}
         return cls(model, **own, type_offsets=offsets, calibration=calibration, made_by=note["made_by"])
+
+    def _finite(self, scores: Floats, facts: Ids) -> Floats:
+        """The scores, if all are finite: finite weights may be so large that their products are not."""
+        for score, fact in zip(scores, facts, strict=True) if not np.isfinite(scores).all() else ():
+            if not np.isfinite(score).all():
+                raise ValueError(f"{self.name} has no finite score for (source, relation, target) {fact.tolist()}")
+        return scores
 
     def _blocks(self, queries: Ids) -> Iterator[tuple[int, Floats]]:
         """Scores of all entities for blocks of queries, each with the row it begins at."""

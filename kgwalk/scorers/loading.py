@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from kgwalk.data.dataset import Dataset
-from kgwalk.scorers.embedding import NAME, EmbeddingScorer
+from kgwalk.scorers.embedding import EmbeddingScorer
 from kgwalk.scorers.facts import check_fitted_on
+from kgwalk.scorers.location import scorer_file
 
 
 def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer:
@@ -17,8 +18,7 @@ def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer:
         ValueError: it is damaged, of no known model, or was fitted on other facts than the training facts of
             ``dataset``: its ids would mean other things, or it may have seen facts that it is asked about.
     """
-    path = Path(path)
-    file = path / NAME if path.is_dir() else path
+    file = scorer_file(path)
     scorer = EmbeddingScorer.load(file)
     try:
         check_fitted_on(scorer, dataset)

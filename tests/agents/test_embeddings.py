@@ -20,7 +20,7 @@ from kgwalk.agents.embeddings import RelationBatches
 from kgwalk.data import Dataset
 from kgwalk.evaluation import evaluate
 from kgwalk.scorers import MODELS
-from kgwalk.scorers.embedding import NAME
+from kgwalk.scorers.location import NAME
 from kgwalk.tensors import load_tensors, save_tensors
 
 SIZES: dict[str, dict[str, Any]] = {
@@ -233,10 +233,36 @@ def test_a_table_that_is_broken_stops_at_once(family: Dataset, tmp_path: Path) -
     trainer = agents.get("transe").trainer(family, config_of("transe", negatives=0), tmp_path)
     with torch.no_grad():
         trainer.model.entities[3] = math.nan
-    with pytest.raises(ValueError, match=r"the loss is nan at step 0: lower the learning rate from 0\.1"):
+    with pytest.raises(
+        ValueError, match="the loss is nan at step 0: nothing was learnt yet, so it is the settings or the data"
+    ):
         trainer.run(resume=False)
     assert not (tmp_path / CHECKPOINT).exists()
     assert not (tmp_path / NAME).exists()
+
+
+def test_weights_that_break_before_a_validation_are_told_like_a_loss(family: Dataset, tmp_path: Path) -> None:
+    trainer = agents.get("distmult").trainer(family, config_of("distmult"), tmp_path)
+    honest = trainer.learning_rate
+    trainer.learning_rate = lambda step: honest(step) if step < trainer.validate_every - 1 else 1e25
+    with pytest.raises(ValueError, match=r"validation after step \d+: .*; lower the learning rate from 1e\+25"):
+        trainer.run(resume=False)
+    assert not list(tmp_path.glob("*.safetensors"))
+
+
+@pytest.mark.parametrize(
+    ("tensor", "value"),
+    [("model.entities", math.nan), ("model.relations", math.inf), ("optimizer.0.sum", -1.0)],
+)
+def test_a_checkpoint_that_no_training_makes_is_refused(
+    family: Dataset, unbroken: Path, tmp_path: Path, tensor: str, value: float
+) -> None:
+    tensors, note = load_tensors(unbroken / "complex" / CHECKPOINT)
+    tensors[tensor][0, 0] = value
+    save_tensors(tmp_path / CHECKPOINT, tensors, note)
+    trainer = agents.get("complex").trainer(family, config_of("complex"), tmp_path)
+    with pytest.raises(ValueError, match=f"is damaged: {tensor} hold what no training makes"):
+        trainer.run(resume=True)
 
 
 @pytest.mark.parametrize(
@@ -247,7 +273,7 @@ def test_a_table_that_is_broken_stops_at_once(family: Dataset, tmp_path: Path) -
         {"negatives": 2.0},
         {"margin": math.inf},
         {"scale": 0.0},
-        {"batch_size": 0},
+        {"batch_size": 1},
         {"batch_size": True},
         {"learning_rate": 0.0},
         {"learning_rate": math.nan},

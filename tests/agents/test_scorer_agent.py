@@ -80,14 +80,14 @@ def test_both_ways_of_being_measured_agree(agent: ScorerAgent, family: Dataset, 
     assert reports[0].metrics["both"]["mrr"] > 0.2
 
 
-def test_ties_are_measured_alike(family: Dataset) -> None:
+def test_ties_are_measured_alike(family: Dataset, scorer: EmbeddingScorer) -> None:
     class Coarse(ScorerAgent):
         def scores(self, queries: Ids, graph: Any) -> np.ndarray:
             targets = np.arange(219, dtype=np.int64)
             drawn: np.ndarray = (targets * 7 + queries[:, :1] * 3 + queries[:, 1:2]) % 5
             return drawn.astype(np.float32)
 
-    agent = Coarse(None)  # type: ignore[arg-type]
+    agent = Coarse(scorer)
     reports = [evaluate(one, family, progress=False) for one in (agent, Listed(agent))]
     assert reports[0].metrics == reports[1].metrics
 

@@ -159,6 +159,7 @@ def test_a_checkpoint_with_tensors_that_do_not_fit_is_refused(
         {"step": "x"},
         {"step": 10**9},
         {"best": float("nan")},
+        {"best": float("inf")},
         {"extra": {"baseline": "x"}},
         {"extra": {}},
     ],

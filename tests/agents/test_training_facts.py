@@ -15,7 +15,7 @@ from kgwalk import agents
 from kgwalk.agents.checkpoint import NAME as CHECKPOINT
 from kgwalk.agents.embeddings import training_facts
 from kgwalk.data import CARDS, Dataset, MissingDataError, load
-from kgwalk.scorers.embedding import NAME
+from kgwalk.scorers.location import NAME
 from kgwalk.tensors import load_tensors
 from tests.agents.test_embeddings import config_of
 

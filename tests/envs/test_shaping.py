@@ -143,6 +143,19 @@ def test_a_file_is_loaded_once_until_it_changes(family: Dataset, loads: Loads, t
         ScorerReward.make(family, tmp_path / "absent")
 
 
+def test_a_folder_is_asked_for_its_file(family: Dataset, loads: Loads, tmp_path: Path) -> None:
+    """A run that is still training writes other files into its folder, and overwrites its agent in place."""
+    file = tmp_path / "agent.safetensors"
+    file.write_bytes(b"1")
+    ScorerReward.make(family, tmp_path)
+    (tmp_path / "checkpoint.safetensors").write_bytes(b"1")
+    ScorerReward.make(family, tmp_path)
+    assert loads.calls == 1
+    file.write_bytes(b"22")
+    ScorerReward.make(family, tmp_path)
+    assert loads.calls == 2
+
+
 def test_specs_are_json_and_environments_pickle(loads: Loads, tmp_path: Path) -> None:
     path = tmp_path / "complex.safetensors"
     path.write_bytes(b"1")

@@ -20,7 +20,7 @@ from kgwalk import scorers
 from kgwalk.data import Dataset
 from kgwalk.scorers import EmbeddingScorer
 from kgwalk.scorers.calibration import Calibration
-from kgwalk.scorers.embedding import NAME
+from kgwalk.scorers.location import NAME
 from kgwalk.tensors import load_tensors, save_tensors
 from tests.scorers.plain_models import CASES, ENTITIES, RELATIONS, make
 
@@ -244,3 +244,27 @@ def test_other_held_out_facts_over_the_same_training_facts_are_no_hindrance(trai
 def test_a_model_of_another_size_is_no_scorer_of_a_dataset(family: Dataset) -> None:
     with pytest.raises(ValueError, match="the model has 13 entities and 3 relations, but Family has 219 and 15"):
         EmbeddingScorer.of(make("complex"), family)
+
+
+def test_weights_too_large_for_scores_are_told(tmp_path: Path) -> None:
+    model = make("distmult")
+    with torch.no_grad():
+        model.entities.fill_(3e38)
+        model.relations.fill_(3e38)
+    scorer = EmbeddingScorer(model, dataset="Tiny", fingerprint="a", facts="b", type_offsets=[0, ENTITIES])
+    ids = np.array([1], np.int32)
+    for ask in (
+        lambda: scorer.score(ids, 0, ids),
+        lambda: scorer.top_k(ids, 0, 2),
+        lambda: scorer.scores(np.array([[1, 0, -1]], np.int32)),
+    ):
+        with pytest.raises(ValueError, match=r"distmult has no finite score for \(source, relation, target\) \[1, 0, "):
+            ask()
+
+
+def test_a_relation_is_a_whole_number(file: Path) -> None:
+    scorer = EmbeddingScorer.load(file)
+    ids = np.array([1], np.int32)
+    np.testing.assert_array_equal(scorer.score(ids, np.int64(1), ids), scorer.score(ids, 1, ids))
+    with pytest.raises(TypeError, match="integer"):
+        scorer.score(ids, 1.9, ids)  # type: ignore[arg-type]
