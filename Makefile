@@ -73,7 +73,7 @@ lint: setup  ## everything static: ruff, mypy, stubs, spelling, clang-format, cl
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
-	$(BIN)/python -m mypy.stubtest kgwalk._core --allowlist csrc/bindings/stubtest_allowlist.txt
+	$(BIN)/python -m mypy.stubtest kgwalk._core --mypy-config-file pyproject.toml --allowlist csrc/bindings/stubtest_allowlist.txt
 	$(BIN)/codespell
 	$(BIN)/python -m benchmarks.report --check
 	$(BIN)/clang-format --dry-run -Werror $(CPP)
