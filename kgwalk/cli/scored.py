@@ -28,7 +28,7 @@ PruneBy = Annotated[
     ),
 ]
 PruneTo = Annotated[
-    int | None, typer.Option(metavar="N", min=2, help="Moves of a node that --prune leaves, waiting included.")
+    int | None, typer.Option(metavar="N", help="Moves of a node that --prune leaves, waiting included.")
 ]
 
 
@@ -52,6 +52,8 @@ def with_scorers(
         raise ValueError("--rerank-weight goes with --rerank")
     if (prune is None) != (prune_to is None):
         raise ValueError("--prune SCORER and --prune-to N go together")
+    if prune_to is not None and prune_to < 2:
+        raise ValueError(f"--prune-to is {prune_to}; expected 2 or more, as waiting is one of the moves")
     if prune is not None and prune_to is not None:
         _prune(agent, _load(prune, dataset), prune_to)
     if rerank is None:

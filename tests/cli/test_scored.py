@@ -109,7 +109,7 @@ def test_predictions_are_those_of_the_scorer(rules: Path, dataset: Dataset, tmp_
         (PRUNE[2:], "--prune SCORER and --prune-to N go together"),
         (("--rerank-weight", "0.5"), "--rerank-weight goes with --rerank"),
         ((*RERANK, "--rerank-weight", "2"), "weight must be from 0 to 1, got 2.0"),
-        ((*PRUNE[:3], "0"), "max_actions must be a whole number from 1, got 0"),
+        ((*PRUNE[:3], "0"), "--prune-to is 0; expected 2 or more"),
     ],
 )
 def test_flags_that_mean_nothing(walker: Path, flags: tuple[str, ...], message: str) -> None:
