@@ -1,14 +1,23 @@
-"""What every test may use: where the benchmark folders are, and threads set back after a test that changes them."""
+"""What every test may use: where the benchmark folders are, and threads set back after a test that changes them.
+
+Tests of Ctrl-C need Python's own handler: a shell starts its background jobs with SIGINT ignored, and Python leaves it so.
+"""
 
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
 from kgwalk import _core
+
+
+def pytest_configure() -> None:
+    """Let Ctrl-C interrupt, however the tests were started."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
