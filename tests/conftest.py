@@ -1,6 +1,7 @@
 """What every test may use: where the benchmark folders are, and threads set back after a test that changes them.
 
-Tests of Ctrl-C need Python's own handler: a shell starts its background jobs with SIGINT ignored, and Python leaves it so.
+Tests of Ctrl-C need Python's own handler: a shell starts its background jobs with SIGINT ignored, and Python leaves it
+so.
 """
 
 from __future__ import annotations
