@@ -35,3 +35,8 @@ TUNED: dict[str, dict[str, Settings]] = {
     # Projections are at most 1 long, so distances hardly pass 2: the scale puts the margin at a distance of 1.
     "transr": {"": {"loss": "self-adversarial", "margin": 8.0, "scale": 8.0, "epochs": 24, "validate_every": 4}},
 }
+
+# Graphs of a few thousand facts have few batches: smaller ones make more steps of a pass.
+for _settings in TUNED.values():
+    for _small in ("Family", "Kinship", "Countries-S1", "Countries-S2", "Countries-S3"):
+        _settings[_small] = {"batch_size": 64}
