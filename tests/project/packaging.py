@@ -36,7 +36,8 @@ def main() -> None:
             names = {name.partition("/")[2] for name in archive.getnames()}
             missing = [source for source in SOURCES if source not in names]
             assert not missing, f"the sdist lacks {missing}"
-            archive.extractall(folder / "unpacked", filter="data")
+            # Our own archive; the filter is in the last releases of each Python only.
+            archive.extractall(folder / "unpacked", **({"filter": "data"} if hasattr(tarfile, "data_filter") else {}))
         (unpacked,) = (folder / "unpacked").iterdir()
         say("building the wheel from the unpacked sdist")
         wheel = build(unpacked, "--wheel", folder / "wheel")
