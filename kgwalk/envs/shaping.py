@@ -52,6 +52,7 @@ class ScorerReward:
             OSError: the file cannot be read.
         """
         if isinstance(option, ScorerReward):
+            check_fitted_on(option.scorer, dataset)
             return option
         if isinstance(option, (str, os.PathLike)):
             return cls(_load(Path(option), dataset))

@@ -187,7 +187,8 @@ def test_a_reward_may_be_given_as_it_is(family: Dataset, scorer: TableScorer) ->
 
 def test_a_scorer_of_other_facts_is_refused(family: Dataset, scorer: TableScorer) -> None:
     scorer.facts = "0123"  # type: ignore[attr-defined]
-    with pytest.raises(ValueError, match=f"table was fitted on facts of another dataset.*0123.*{family.name}"):
-        ScorerReward.make(family, scorer)
+    for option in (scorer, ScorerReward(scorer)):
+        with pytest.raises(ValueError, match=f"table was fitted on facts of another dataset.*0123.*{family.name}"):
+            ScorerReward.make(family, option)
     scorer.facts = family.facts_fingerprint  # type: ignore[attr-defined]
     assert ScorerReward.make(family, scorer).scorer is scorer
