@@ -207,9 +207,10 @@ class Trainer:
             score = self.validate()
             if score > self.state.best:
                 self.keep()
-        except ValueError as error:  # scores that are not finite, mostly: the last step broke the weights
+        except ValueError as error:  # scores that are not finite, mostly
+            step = self.state.step
             raise ValueError(
-                f"validation after step {self.state.step}: {error}; {self._remedy(self.state.step)}"
+                f"validation after step {step}: {error}; if the weights have diverged, {self._remedy(step)}"
             ) from error
         if score > self.state.best:
             self.state.best, self.state.best_step = score, self.state.step
