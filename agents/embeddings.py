@@ -99,7 +99,7 @@ class EmbeddingAgent(ScorerAgent):
 
     @classmethod
     def config_for(cls, dataset: str) -> EmbeddingConfig:
-        """The configuration that was chosen on a dataset's valid split; the defaults for an unknown name."""
+        """The configuration for a dataset (``tuned_embeddings``); the model's own for an unknown name."""
         settings: dict[str, Any] = {**TUNED[cls.name].get("", {}), **TUNED[cls.name].get(dataset, {})}
         sizes = settings.pop("model", {})
         return EmbeddingConfig(model=MODELS[cls.name].Config(**sizes), **settings)

@@ -76,7 +76,7 @@ class Contrast:
         source, target, negative = torch.split(vectors, [len(sources), len(targets), len(drawn)])
         relation = model.relations[relations]
         penalty = n3 * model.penalty(source, relation, target) if n3 else 0.0
-        with torch.autocast("cpu", torch.bfloat16, enabled=self.rounded):  # the layers of ConvE
+        with torch.autocast("cpu", torch.bfloat16, enabled=self.rounded):  # ConvE's layers, TransR's products
             query = model.query(source, relation).float()
         if model.projects:
             seen = model.targets(torch.cat([target, negative]), relation[0])
