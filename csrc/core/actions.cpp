@@ -107,6 +107,7 @@ std::size_t ActionRow::count_run(std::size_t begin, std::size_t end) const {
     if (from == last) break;
     if (from->tail != answer.tail || answer.tail == target) continue;
     n -= !is_hidden(static_cast<std::size_t>(from - edges.data()));
+    ++from;
   }
   return n;
 }
@@ -253,13 +254,8 @@ OpenRelations ActionSets::relations(Span<const EntityId> at, Span<const std::int
           piece.counts.push_back(static_cast<std::int32_t>(count));
         };
         for (std::size_t i = begin; i < end; ++i) {
-          const ActionRow actions = row(at[i], planned[static_cast<std::size_t>(query_of[i])], last_hop);
           add(graph().stay(), 1);
-          for (std::size_t slot = 0, next; slot < actions.edges.size(); slot = next) {
-            next = actions.run_end(slot);
-            const std::size_t count = actions.count_run(slot, next);
-            if (count > 0) add(actions.edges[slot].relation, count);
-          }
+          row(at[i], planned[static_cast<std::size_t>(query_of[i])], last_hop).each_relation(add);
           piece.offsets.push_back(static_cast<std::int64_t>(piece.relations.size()));
         }
         return piece;
@@ -282,40 +278,26 @@ OpenTails ActionSets::tails(Span<const EntityId> at, Span<const RelationId> rela
     if (r != stay) graph().check_relation(r);
   }
   const std::vector<QueryPlan> planned = plans(queries);
-  const auto row_of = [&](std::size_t i) {
-    return row(at[i], planned[static_cast<std::size_t>(query_of[i])], last_hop);
-  };
-  /// Slots of the row's relation.
-  const auto run_of = [&](const ActionRow& actions, std::size_t i) {
-    const Span<const Edge> run = of_relation(actions.edges, relations[i]);
-    const auto begin = static_cast<std::size_t>(run.data() - actions.edges.data());
-    return std::pair(begin, begin + run.size());
-  };
   OpenTails out;
-  out.offsets.assign(n + 1, 0);
-  parallel_for(static_cast<std::int64_t>(n), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      const ActionRow actions = row_of(i);
-      const auto [first, last] = run_of(actions, i);
-      out.offsets[i + 1] = relations[i] == stay ? 1 : static_cast<std::int64_t>(actions.count_run(first, last));
-    }
-  });
-  for (std::size_t i = 0; i < n; ++i) out.offsets[i + 1] += out.offsets[i];
-  out.entities.resize(static_cast<std::size_t>(out.offsets[n]));
-  parallel_for(static_cast<std::int64_t>(n), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      EntityId* to = out.entities.data() + out.offsets[i];
-      if (relations[i] == stay) {
-        *to = at[i];
-        continue;
-      }
-      const ActionRow actions = row_of(i);
-      const auto [first, last] = run_of(actions, i);
-      for (std::size_t slot = first; slot < last; ++slot) {
-        if (actions.legal(slot)) *to++ = actions.edges[slot].tail;
-      }
-    }
-  });
+  in_pieces(
+      n, kGrain,
+      [&](std::size_t begin, std::size_t end) {
+        OpenTails piece;
+        for (std::size_t i = begin; i < end; ++i) {
+          const ActionRow actions = row(at[i], planned[static_cast<std::size_t>(query_of[i])], last_hop);
+          if (relations[i] == stay) {
+            piece.entities.push_back(at[i]);
+          } else {
+            actions.each_tail(relations[i], [&piece](EntityId tail) { piece.entities.push_back(tail); });
+          }
+          piece.offsets.push_back(static_cast<std::int64_t>(piece.entities.size()));
+        }
+        return piece;
+      },
+      [&](OpenTails&& piece) {
+        append_offsets(out.offsets, piece.offsets);
+        append(out.entities, piece.entities);
+      });
   return out;
 }
 

@@ -58,6 +58,24 @@ struct ActionRow {
   /// Legal edges in slots [begin, end), all of one relation. O(1) where none can be closed; else a search for each
   /// answer or a look at each edge, whichever are fewer.
   std::size_t count_run(std::size_t begin, std::size_t end) const;
+  /// Calls take(relation, number of legal entities) for each relation with a legal edge, rising; not for STAY.
+  template <class Take>
+  void each_relation(const Take& take) const {
+    for (std::size_t slot = 0, next; slot < edges.size(); slot = next) {
+      next = run_end(slot);
+      const std::size_t count = count_run(slot, next);
+      if (count > 0) take(edges[slot].relation, count);
+    }
+  }
+  /// Calls take(entity) for the legal tails of a relation, rising.
+  template <class Take>
+  void each_tail(RelationId relation, const Take& take) const {
+    const Span<const Edge> run = of_relation(edges, relation);
+    const auto begin = static_cast<std::size_t>(run.data() - edges.data());
+    for (std::size_t slot = begin; slot < begin + run.size(); ++slot) {
+      if (legal(slot)) take(edges[slot].tail);
+    }
+  }
   /// Replaces `slots` by those that are not legal, in rising order. O(1) where nothing is filtered.
   void closed(std::vector<std::int32_t>& slots) const;
 };
@@ -71,7 +89,7 @@ struct OpenRelations {
 
 /// Entities that relations lead to, rows as above.
 struct OpenTails {
-  std::vector<std::int64_t> offsets;
+  std::vector<std::int64_t> offsets{0};
   std::vector<EntityId> entities;
 };
 
