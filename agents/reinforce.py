@@ -19,7 +19,7 @@ from kgwalk.protocols import Ids
 from kgwalk.search.layout import Final
 
 from .policies.path import PathPolicy, PathPolicyConfig
-from .rollouts import Rows, distinct_share, roll_out, walk_log_probs
+from .rollouts import distinct_share, roll_out, walk_log_probs
 from .training import ShuffledBatches, Trainer, first_of_valid, plain
 from .walker import WalkerAgent, walking_rules
 from .warm_start import AnswerPaths
@@ -257,7 +257,7 @@ class _Learner:
         reward = torch.from_numpy(walks.hit.astype(np.float32))
         advantage = reward - self.extra["baseline"]
         gain = (advantage * walk_log_probs(records)).mean()
-        entropy = torch.stack([self._entropy(r.log_probs, r.candidates.offsets) for r in records]).mean()
+        entropy = torch.stack([ragged.entropy(r.log_probs, r.offsets).mean() for r in records]).mean()
         weight = c.entropy * c.entropy_decay ** (step / c.steps)
         hits = float(reward.mean())
         m = c.baseline_momentum
@@ -268,7 +268,3 @@ class _Learner:
             "reinforce/distinct_states": distinct_share(records),
         }
         return -gain - weight * entropy, logged
-
-    @staticmethod
-    def _entropy(log_probs: Tensor, offsets: Rows) -> Tensor:
-        return ragged.entropy(log_probs, offsets).mean()

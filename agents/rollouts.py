@@ -1,14 +1,15 @@
 """Batches of walks that compute each distinct state once.
 
 All rollouts of a query share their first state and most share their second, so a batch is a tree: a state is a walk's
-prefix, a row of the policy's batch, and many walkers may stand in it.
+prefix, a row of the policy's batch, and many walkers may stand in it. A policy makes one choice a hop, a move, or two
+(``SplitPolicy``): a relation, then an entity behind it.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -17,30 +18,68 @@ from torch import Tensor
 
 from kgwalk import ragged
 from kgwalk.graph import ActionSets
-from kgwalk.protocols import Candidates, FinishedWalks, Ids, Moves, Policy
+from kgwalk.protocols import Candidates, FinishedWalks, Ids, Moves, Offsets, Policy
+
+from .policies.split import SplitPolicy
 
 Rows = NDArray[np.int64]
-Choose = Callable[[int, Candidates, Tensor, Rows], Rows]
+
+
+class Options(NamedTuple):
+    """What each distinct state may choose from, ragged; of entities the relation is chosen already, or of relations
+    the entity not yet, and then they are None.
+    """
+
+    offsets: Offsets
+    relations: Ids | None
+    entities: Ids | None
 
 
 @dataclass(frozen=True)
-class Hop:
-    """One hop of a batch of walkers.
+class Choice:
+    """One choice of a batch of walkers.
 
     Attributes:
-        candidates: legal moves of the distinct states.
-        log_probs: (num_candidates,), of the distribution that moves were chosen from.
-        chosen: (num_walks,) int64, index of each walker's move in ``candidates``.
+        offsets: (num_states + 1,) int64, the distinct states' options.
+        log_probs: (num_options,), of the distribution that was chosen from.
+        chosen: (num_walks,) int64, index of each walker's choice among the options.
     """
 
-    candidates: Candidates
+    offsets: Offsets
     log_probs: Tensor
     chosen: Rows
 
     @property
     def num_states(self) -> int:
         """Distinct states in which walkers stood."""
-        return len(self.candidates.offsets) - 1
+        return len(self.offsets) - 1
+
+
+#: ``choose(hop, options, log_probs, rows)``, ``rows`` the state of each walker: the index of each one's choice.
+Choose = Callable[[int, Options, Tensor, Rows], Rows]
+
+
+class Walked(NamedTuple):
+    """Where a batch of walkers went.
+
+    Attributes:
+        choices: all of them in turn, one or two a hop.
+        entities: (num_walks, hops + 1) int32.
+        relations: (num_walks, hops) int32, STAY included.
+    """
+
+    choices: list[Choice]
+    entities: Ids
+    relations: Ids
+
+
+class _Crowd(NamedTuple):
+    """Walkers between two hops: ``rows`` is the distinct state of each, the rest is of those."""
+
+    state: Any
+    at: Ids
+    of_state: Ids
+    rows: Rows
 
 
 def walk(
@@ -52,39 +91,100 @@ def walk(
     *,
     hops: int,
     action_dropout: float = 0.0,
-) -> list[Hop]:
+    arrivals: Ids | None = None,
+) -> Walked:
     """Walk ``hops`` hops, each distinct state computed once.
 
     Args:
-        policy: scores moves; gradients flow into ``Hop.log_probs``.
+        policy: scores moves; gradients flow into ``Choice.log_probs``.
         actions: what is legal.
         queries: (n, 3) int32: source, relation, target.
         of_walk: (num_walks,) int64, the query each walker walks for.
-        choose: called as ``choose(hop, candidates, log_probs, rows)``, ``rows`` the state of each walker; gives the
-            index of each walker's move in ``candidates``.
+        choose: makes the choices.
         hops: length of a walk.
-        action_dropout: share of moves taken out of sight, from the distribution that is chosen from and from its
-            log-probability alike; a state never loses all of its moves.
+        action_dropout: share of options taken out of sight, from the distribution that is chosen from and from its
+            log-probability alike; a state never loses all of its options.
+        arrivals: (num_walks, hops), the entities that will be chosen, if they are known and legal: a policy that
+            leaves entities to chance need not look at them then.
     """
-    rows = of_walk
-    of_state = np.arange(len(queries), dtype=np.int32)
-    at = np.ascontiguousarray(queries[:, 0])
-    state = policy.begin(queries)
-    records: list[Hop] = []
+    crowd = _Crowd(
+        policy.begin(queries),
+        np.ascontiguousarray(queries[:, 0]),
+        np.arange(len(queries), dtype=np.int32),
+        of_walk,
+    )
+    choices: list[Choice] = []
+    entities, relations = [queries[of_walk, 0]], []
     for hop in range(hops):
-        candidates = Candidates(*actions.candidates(at, of_state, queries, hop == hops - 1))
-        logits = policy.logits(state, candidates)
-        if action_dropout:
-            logits = _drop(logits, candidates.offsets, action_dropout)
-        log_probs = ragged.log_softmax(logits, candidates.offsets)
-        chosen = choose(hop, candidates, log_probs, rows)
-        records.append(Hop(candidates, log_probs, chosen))
-        if hop < hops - 1:
-            distinct, rows = np.unique(chosen, return_inverse=True)
-            parent = np.searchsorted(candidates.offsets, distinct, side="right") - 1
-            at, of_state = candidates.entities[distinct], of_state[parent]
-            state = policy.advance(policy.select(state, parent), Moves(candidates.relations[distinct], at))
-    return records
+        last = hop == hops - 1
+
+        def decide(options: Options, logits: Tensor, rows: Rows, hop: int = hop) -> Rows:
+            if action_dropout:
+                logits = _drop(logits, options.offsets, action_dropout)
+            log_probs = ragged.log_softmax(logits, options.offsets)
+            choices.append(Choice(options.offsets, log_probs, choose(hop, options, log_probs, rows)))
+            return choices[-1].chosen
+
+        if isinstance(policy, SplitPolicy):
+            where = None if arrivals is None or policy.entity_agent is not None else arrivals[:, hop]
+            crowd, moves = _split_hop(policy, actions, queries, crowd, last, decide, where, choices)
+        else:
+            crowd, moves = _hop(policy, actions, queries, crowd, last, decide)
+        relations.append(moves.relations)
+        entities.append(moves.entities)
+    return Walked(choices, np.stack(entities, axis=1), np.stack(relations, axis=1))
+
+
+_Decide = Callable[[Options, Tensor, Rows], Rows]
+
+
+def _hop(
+    policy: Policy[Any], actions: ActionSets, queries: Ids, crowd: _Crowd, last: bool, decide: _Decide
+) -> tuple[_Crowd, Moves]:
+    """A hop in one choice."""
+    candidates = Candidates(*actions.candidates(crowd.at, crowd.of_state, queries, last))
+    chosen = decide(Options(*candidates), policy.logits(crowd.state, candidates), crowd.rows)
+    moves = Moves(candidates.relations[chosen], candidates.entities[chosen])
+    distinct, rows = np.unique(chosen, return_inverse=True)
+    parent = _rows_of(candidates.offsets, distinct)
+    at, state = candidates.entities[distinct], crowd.state
+    if not last:
+        state = policy.advance(policy.select(state, parent), Moves(candidates.relations[distinct], at))
+    return _Crowd(state, at, crowd.of_state[parent], rows), moves
+
+
+def _split_hop(
+    policy: SplitPolicy,
+    actions: ActionSets,
+    queries: Ids,
+    crowd: _Crowd,
+    last: bool,
+    decide: _Decide,
+    arrivals: Ids | None,
+    choices: list[Choice],
+) -> tuple[_Crowd, Moves]:
+    """A hop in two choices; where chance chooses the entity and ``arrivals`` tell which, only its odds are asked."""
+    offsets, open_relations, counts = actions.relations(crowd.at, crowd.of_state, queries, last)
+    logits = policy.open_relation_logits(crowd.state, offsets, open_relations)
+    chosen = decide(Options(offsets, open_relations, None), logits, crowd.rows)
+    followed = open_relations[chosen]
+    distinct, rows = np.unique(chosen, return_inverse=True)
+    parent, relations = _rows_of(offsets, distinct), open_relations[distinct]
+    at, of_state = crowd.at[parent], crowd.of_state[parent]
+    state = policy.follow(policy.select(crowd.state, parent), relations)
+    if arrivals is not None:
+        odds = torch.from_numpy(-np.log(counts[distinct]).astype(np.float32)).to(logits)
+        choices.append(Choice(np.arange(len(distinct) + 1), odds, rows))
+        keys, rows = np.unique(rows << 32 | arrivals, return_inverse=True)
+        parent, at = keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32)
+        return _Crowd(policy.select(state, parent), at, of_state[parent], rows), Moves(followed, arrivals)
+    ends, tails = actions.tails(at, relations, of_state, queries, last)
+    chosen = decide(Options(ends, None, tails), policy.entity_logits(state, ends, tails), rows)
+    reached = tails[chosen]
+    distinct, rows = np.unique(chosen, return_inverse=True)
+    parent, at = _rows_of(ends, distinct), tails[distinct]
+    state = policy.arrive(policy.select(state, parent), at)
+    return _Crowd(state, at, of_state[parent], rows), Moves(followed, reached)
 
 
 def roll_out(
@@ -97,7 +197,7 @@ def roll_out(
     seed: int,
     stream: int,
     action_dropout: float = 0.0,
-) -> tuple[list[Hop], FinishedWalks]:
+) -> tuple[list[Choice], FinishedWalks]:
     """Walk every query ``rollouts`` times, each walker drawing its moves from the policy.
 
     Args:
@@ -111,55 +211,69 @@ def roll_out(
         action_dropout: see ``walk``.
 
     Returns:
-        The hops, and the walks as reward terms read them, a query's side by side; ``query`` is the row in ``queries``.
+        The choices, and the walks as reward terms read them, a query's side by side; ``query`` is the row in
+        ``queries``.
     """
     of_walk = np.repeat(np.arange(len(queries), dtype=np.int64), rollouts)
     streams = np.arange(stream, stream + len(of_walk), dtype=np.int64)
 
-    def draw(hop: int, candidates: Candidates, log_probs: Tensor, rows: Rows) -> Rows:
-        return ragged.sample(log_probs, candidates.offsets, rows, seed, streams, hop).numpy()
+    def draw(hop: int, options: Options, log_probs: Tensor, rows: Rows) -> Rows:
+        counter = hop if options.relations is not None else (1 << 16) + hop  # a hop's second choice
+        return ragged.sample(log_probs, options.offsets, rows, seed, streams, counter).numpy()
 
-    records = walk(policy, actions, queries, of_walk, draw, hops=hops, action_dropout=action_dropout)
-    entities = np.stack([queries[of_walk, 0], *(h.candidates.entities[h.chosen] for h in records)], axis=1)
-    relations = np.stack([h.candidates.relations[h.chosen] for h in records], axis=1)
-    hit = entities[:, -1] == queries[of_walk, 2]
-    return records, FinishedWalks(np.arange(len(of_walk), dtype=np.int32), of_walk, entities, relations, hit)
+    walked = walk(policy, actions, queries, of_walk, draw, hops=hops, action_dropout=action_dropout)
+    hit = walked.entities[:, -1] == queries[of_walk, 2]
+    walkers = np.arange(len(of_walk), dtype=np.int32)
+    return walked.choices, FinishedWalks(walkers, of_walk, walked.entities, walked.relations, hit)
 
 
 def follow(
-    policy: Policy[Any], actions: ActionSets, queries: Ids, of_walk: Rows, entities: Ids, relations: Ids, stay: int
-) -> list[Hop]:
+    policy: Policy[Any], actions: ActionSets, queries: Ids, of_walk: Rows, entities: Ids, relations: Ids
+) -> list[Choice]:
     """Make given walks (num_walks, hops + 1) and (num_walks, hops), which must be legal, along the policy.
 
     Raises:
-        ValueError: a walk has a move that is not legal.
+        ValueError: a walk makes an illegal choice, as far as the policy looks at it.
     """
+    stay = actions.graph.stay
 
-    def look_up(hop: int, candidates: Candidates, log_probs: Tensor, rows: Rows) -> Rows:
-        # A row holds STAY first, then edges sorted by (relation, entity): one rising key over all rows.
-        def key(row: Rows, relation: Ids, entity: Ids) -> NDArray[np.int64]:
-            by_relation = row * (stay + 1) + (relation.astype(np.int64) + 1) % (stay + 1)
-            return by_relation * (np.int64(1) << 32) + entity
+    def look_up(hop: int, options: Options, log_probs: Tensor, rows: Rows) -> Rows:
+        # A row holds STAY first, then relations and behind each its entities, rising: one rising key over all rows.
+        def key(row: Rows, relation: Ids | None, entity: Ids | None) -> NDArray[np.int64]:
+            by_relation = row * (stay + 1)
+            if relation is not None:
+                by_relation += (relation.astype(np.int64) + 1) % (stay + 1)
+            return by_relation * (np.int64(1) << 32) + (0 if entity is None else entity)
 
-        of_candidate = np.repeat(np.arange(len(candidates.offsets) - 1), np.diff(candidates.offsets))
-        keys = key(of_candidate, candidates.relations, candidates.entities)
-        wanted = key(rows, relations[:, hop], entities[:, hop + 1])
+        of_option = np.repeat(np.arange(len(options.offsets) - 1), np.diff(options.offsets))
+        keys = key(of_option, options.relations, options.entities)
+        wanted = key(
+            rows,
+            None if options.relations is None else relations[:, hop],
+            None if options.entities is None else entities[:, hop + 1],
+        )
         chosen = np.minimum(np.searchsorted(keys, wanted), len(keys) - 1)
         if not np.array_equal(keys[chosen], wanted):
             raise ValueError(f"a given walk makes an illegal move at hop {hop}")
         return chosen
 
-    return walk(policy, actions, queries, of_walk, look_up, hops=relations.shape[1])
+    hops = relations.shape[1]
+    return walk(policy, actions, queries, of_walk, look_up, hops=hops, arrivals=entities[:, 1:]).choices
 
 
-def walk_log_probs(records: list[Hop]) -> Tensor:
-    """Log-probability of each walk, (num_walks,): the sum of its moves'."""
-    return torch.stack([h.log_probs[torch.from_numpy(h.chosen)] for h in records]).sum(dim=0)
+def walk_log_probs(choices: list[Choice]) -> Tensor:
+    """Log-probability of each walk, (num_walks,): the sum of its choices'."""
+    return torch.stack([c.log_probs.index_select(0, torch.from_numpy(c.chosen)) for c in choices]).sum(dim=0)
 
 
-def distinct_share(records: list[Hop]) -> float:
-    """Distinct states computed per walker and hop."""
-    return sum(h.num_states for h in records) / sum(len(h.chosen) for h in records)
+def distinct_share(choices: list[Choice]) -> float:
+    """Distinct states computed per walker and choice."""
+    return sum(c.num_states for c in choices) / sum(len(c.chosen) for c in choices)
+
+
+def _rows_of(offsets: Offsets, items: Rows) -> Rows:
+    """The row each item of ragged rows is in."""
+    return np.searchsorted(offsets, items, side="right") - 1
 
 
 def _drop(logits: Tensor, offsets: NDArray[np.int64], share: float) -> Tensor:

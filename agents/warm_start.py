@@ -57,6 +57,5 @@ class AnswerPaths:
             of_walk,
             self.entities[paths],
             self.relations[paths],
-            self.actions.graph.stay,
         )
         return -ragged.log_sum_exp(walk_log_probs(records), np.concatenate([[0], ends])).mean()

@@ -5,6 +5,7 @@
 #include "core/expand.h"
 #include "core/overlay.h"
 #include "core/path_finder.h"
+#include "core/path_sampler.h"
 
 namespace kgwalk {
 namespace {
@@ -131,6 +132,24 @@ void register_expand(py::module_& m) {
       },
       py::arg("actions"), py::arg("queries"), py::arg("hops") = 3, py::arg("max_paths") = 64,
       py::arg("max_branch") = 256, py::arg("seed") = 0);
+
+  m.def(
+      "sample_paths",
+      [](const ActionSets& actions, const Ids& queries, int hops, int max_paths, int max_branch, std::uint64_t seed) {
+        const auto wanted = view_queries(queries);
+        SampledPaths found;
+        {
+          const py::gil_scoped_release release;
+          found = sample_paths(actions, wanted, {hops, max_paths, max_branch}, seed);
+        }
+        const auto n = static_cast<py::ssize_t>(found.paths.query.size());
+        return py::make_tuple(to_numpy(std::move(found.paths.query)),
+                              to_numpy(std::move(found.paths.entities), {n, hops + 1}),
+                              to_numpy(std::move(found.paths.relations), {n, hops}),
+                              to_numpy(std::move(found.log_weight)));
+      },
+      py::arg("actions"), py::arg("queries"), py::arg("hops") = 3, py::arg("max_paths") = 64,
+      py::arg("max_branch") = 32, py::arg("seed") = 0);
 }
 
 }  // namespace kgwalk

@@ -119,8 +119,7 @@ class Finder {
 
 }  // namespace
 
-FoundPaths find_paths(const ActionSets& actions, Span<const Query> queries, const PathLimits& limits,
-                      std::uint64_t seed) {
+void check_path_limits(const PathLimits& limits) {
   if (limits.hops < 1 || limits.max_paths < 1 || limits.max_branch < 1) {
     throw std::invalid_argument("hops, max_paths and max_branch must be at least 1");
   }
@@ -128,6 +127,11 @@ FoundPaths find_paths(const ActionSets& actions, Span<const Query> queries, cons
     throw std::invalid_argument("hops must be at most " + std::to_string(kMaxPathHops) + ", got " +
                                 std::to_string(limits.hops));
   }
+}
+
+FoundPaths find_paths(const ActionSets& actions, Span<const Query> queries, const PathLimits& limits,
+                      std::uint64_t seed) {
+  check_path_limits(limits);
   for (const Query& q : queries) {
     actions.check_query(q);
     if (q.target < 0) throw std::invalid_argument("paths to an answer need queries with a target");

@@ -26,6 +26,9 @@ struct PathLimits {
   int max_branch = 256;
 };
 
+/// Throws std::invalid_argument on limits below 1 and on more than kMaxPathHops hops.
+void check_path_limits(const PathLimits& limits);
+
 /// Legal walks from source to target that visit no entity twice, by depth-first search with a look-up for the last hop,
 /// so that its cost is max_branch^(hops - 1) nodes per query at worst. Query i draws from stream i of `seed`: what is
 /// found does not depend on the number of threads.

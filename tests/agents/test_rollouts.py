@@ -82,12 +82,12 @@ def test_following_rolled_out_walks_gives_their_probability(small: Graph, policy
     queries = facts_of(small)[:9]
     hops, walks = roll(policy, small, queries)
     rules = walking_rules(small, 0, training=True)
-    followed = follow(policy, rules, queries, walks.query, walks.entities, walks.relations, small.stay)
+    followed = follow(policy, rules, queries, walks.query, walks.entities, walks.relations)
     torch.testing.assert_close(walk_log_probs(followed), walk_log_probs(hops))
     crooked = walks.entities.copy()
     crooked[0, 1] = (crooked[0, 1] + 1) % small.num_entities
     with pytest.raises(ValueError, match="illegal move at hop 0"):
-        follow(policy, rules, queries, walks.query, crooked, walks.relations, small.stay)
+        follow(policy, rules, queries, walks.query, crooked, walks.relations)
 
 
 def test_action_dropout_is_in_the_distribution_that_is_sampled(small: Graph, policy: PathPolicy) -> None:
@@ -95,7 +95,7 @@ def test_action_dropout_is_in_the_distribution_that_is_sampled(small: Graph, pol
     hops, _ = roll(policy, small, facts_of(small), action_dropout=0.5)
     dropped = 0
     for hop in hops:
-        offsets = hop.candidates.offsets
+        offsets = hop.offsets
         torch.testing.assert_close(ragged.log_sum_exp(hop.log_probs, offsets), torch.zeros(len(offsets) - 1))
         assert torch.isfinite(hop.log_probs[torch.from_numpy(hop.chosen)]).all()
         dropped += int(torch.isinf(hop.log_probs).sum())
@@ -112,7 +112,7 @@ def test_gradient_is_the_plain_one(small: Graph, policy: PathPolicy) -> None:
     (weights * walk_log_probs(hops)).sum().backward()
     plain = copy.deepcopy(policy).double()
     plain.zero_grad()
-    followed = follow(plain, rules, queries, walks.query, walks.entities, walks.relations, small.stay)
+    followed = follow(plain, rules, queries, walks.query, walks.entities, walks.relations)
     (weights * walk_log_probs(followed)).sum().backward()
     expected = {name: p.grad.float() for name, p in plain.named_parameters() if p.grad is not None}
     assert expected.keys() == {name for name, p in policy.named_parameters() if p.grad is not None}
