@@ -58,6 +58,11 @@ struct ActionRow {
   /// Legal edges in slots [begin, end), all of one relation. O(1) where none can be closed; else a search for each
   /// answer or a look at each edge, whichever are fewer.
   std::size_t count_run(std::size_t begin, std::size_t end) const;
+  /// Whether there is one. Looks no further than the first.
+  bool any_legal(std::size_t begin, std::size_t end) const {
+    while (begin < end && !legal(begin)) ++begin;
+    return begin < end;
+  }
   /// Calls take(relation, number of legal entities) for each relation with a legal edge, rising; not for STAY.
   template <class Take>
   void each_relation(const Take& take) const {
