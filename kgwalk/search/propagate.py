@@ -100,7 +100,7 @@ def propagate(
 def in_batches(
     actions: ActionSets, queries: Ids, batch: int, run: Callable[[Ids], tuple[Ranked, NDArray[np.float64]]]
 ) -> Propagation:
-    """Runs up to ``batch`` distinct queries at a time, those of one relation side by side, and puts back their order."""
+    """Runs up to ``batch`` distinct queries at a time, those of one relation together, and puts back their order."""
     asked, which = distinct_queries(actions, queries)
     by_relation = np.argsort(asked[:, 1], kind="stable")
     place = np.empty_like(by_relation)

@@ -76,8 +76,8 @@ def propagate_split(
     """Every answer a split policy gives probability to after ``hops`` moves.
 
     As ``propagate`` it carries probability on (relation prefix, entity) pairs. A hop splits it among the relations open
-    at each entity and then shares it among the entities that these lead to. On a dense graph a query soon has more pairs
-    than can be followed, and most weigh next to nothing: ``keep`` bounds them, and what it costs is told.
+    at each entity and then shares it among the entities that these lead to. On a dense graph a query soon has more
+    pairs than can be followed, and most weigh next to nothing: ``keep`` bounds them, and what it costs is told.
 
     Args:
         actions: what is legal; its graph is walked.
@@ -178,7 +178,7 @@ def _groups(offsets: Offsets) -> Iterator[slice]:
 
 
 def _longer_prefixes(parents: Ids, relations: Ids, width: int) -> tuple[NDArray[np.int64], Moves, Ids]:
-    """Numbers the (parent, relation) pairs that occur, in rising order: their parents, their moves, each item's pair."""
+    """Numbers the (parent, relation) pairs that occur in rising order: their parents, their moves, each item's."""
     pair = parents.astype(np.int64) * width + relations
     first = np.flatnonzero(np.r_[True, pair[1:] != pair[:-1]])  # equal pairs come in runs
     pairs, number = np.unique(pair[first], return_inverse=True)
