@@ -85,22 +85,27 @@ class RelationSplitter {
     double mass;
     auto key() const { return std::tie(prefix, relation, entity); }
   };
+  struct Weighed {
+    double mass;
+    std::size_t item;
+  };
 
   /// By falling mass, so that once enough is found, all that weighs less can be left alone.
   void split_heaviest(std::size_t begin, std::size_t end) {
-    const auto lighter = [this](std::size_t a, std::size_t b) {
-      return from_.mass[a] != from_.mass[b] ? from_.mass[a] < from_.mass[b] : a > b;
+    const auto lighter = [](const Weighed& a, const Weighed& b) {
+      return a.mass != b.mass ? a.mass < b.mass : a.item > b.item;
     };
-    heap_.resize(end - begin);
-    std::iota(heap_.begin(), heap_.end(), begin);
+    heap_.clear();
+    for (std::size_t i = begin; i < end; ++i) heap_.push_back({from_.mass[i], i});
     std::make_heap(heap_.begin(), heap_.end(), lighter);
-    while (!heap_.empty() && from_.mass[heap_.front()] >= least_) {
+    while (!heap_.empty() && heap_.front().mass >= least_) {
+      const std::size_t heaviest = heap_.front().item;
       std::pop_heap(heap_.begin(), heap_.end(), lighter);
-      split(heap_.back());
       heap_.pop_back();
+      split(heaviest);
       if (items_.size() / 2 >= keep_) cut();
     }
-    for (const std::size_t i : heap_) dropped_ += from_.mass[i];
+    for (const Weighed& left : heap_) dropped_ += left.mass;
     if (items_.size() > keep_) cut();
   }
 
@@ -163,7 +168,7 @@ class RelationSplitter {
   QueryPlan plan_;
   std::vector<RelationId> open_;
   std::vector<float> shares_;
-  std::vector<std::size_t> heap_;  // items not looked at yet
+  std::vector<Weighed> heap_;  // what is not looked at yet
   std::vector<Item> items_;
   double least_ = 0;  // what an item must weigh to be kept
   double dropped_ = 0;
