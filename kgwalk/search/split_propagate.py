@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Generic, NamedTuple, Protocol, TypeVar
 
 import numpy as np
@@ -120,6 +121,11 @@ class _Spread(Generic[State]):
     policy: SplitPrefixPolicy[State]
     keep: int
 
+    @cached_property
+    def entity_table(self) -> NDArray[np.float32]:
+        """The policy's, fetched once."""
+        return as_floats(self.policy.entity_table)
+
     def __call__(self, queries: Ids, hops: int) -> tuple[Ranked, Doubles]:
         """One batch: ranked answers and the mass dropped."""
         n = len(queries)
@@ -154,7 +160,7 @@ class _Spread(Generic[State]):
                     entities[items],
                     mass[items],
                     None if asked is None else as_floats(asked),
-                    None if asked is None else as_floats(self.policy.entity_table),
+                    None if asked is None else self.entity_table,
                     last,
                 )
             )
