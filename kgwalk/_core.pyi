@@ -305,6 +305,33 @@ def propagate_last(
 ) -> tuple[Offsets, Ids, NDArray[np.float64]]:
     """The last hop: offsets, entities in rising order, mass."""
 
+def split_relations(
+    actions: ActionSets,
+    queries: Ids,
+    query_offsets: Offsets,
+    prefixes: Ids,
+    entities: Ids,
+    mass: NDArray[np.float64],
+    logits: NDArray[np.float32],
+    last_hop: bool,
+    keep: int = 0,
+) -> tuple[Offsets, Ids, Ids, Ids, NDArray[np.float64], NDArray[np.float64]]:
+    """Mass that has chosen a relation: query_offsets, prefix, relation, entity, mass, and per query the mass dropped."""
+
+def split_entities(
+    actions: ActionSets,
+    queries: Ids,
+    query_offsets: Offsets,
+    prefixes: Ids,
+    relations: Ids,
+    entities: Ids,
+    mass: NDArray[np.float64],
+    entity_query: NDArray[np.float32] | None,
+    entity_table: NDArray[np.float32] | None,
+    last_hop: bool,
+) -> tuple[Offsets, Ids, Ids, NDArray[np.float64]]:
+    """Mass that has followed it: query_offsets, prefix, entity, mass; prefix 0 after the last hop."""
+
 VARIABLE: int
 SELF: int
 

@@ -1,9 +1,13 @@
+#include <pybind11/stl.h>
+
+#include <optional>
 #include <utility>
 #include <vector>
 
 #include "bindings/arrays.h"
 #include "core/beam.h"
 #include "core/propagate.h"
+#include "core/split_propagate.h"
 
 namespace kgwalk {
 namespace {
@@ -21,6 +25,18 @@ PrefixMass view_mass(const Offsets& query_offsets, const Ids& prefixes, const Id
 RelationLogits view_logits(const Floats& logits) {
   check_shape(logits, "logits", {-1, -1});
   return {{logits.data(), static_cast<std::size_t>(logits.size())}, static_cast<std::size_t>(logits.shape(1))};
+}
+
+ragged::Matrix<const float> view_matrix(const std::optional<Floats>& a, const char* name) {
+  if (!a) return {};
+  check_shape(*a, name, {-1, -1});
+  return {a->data(), a->shape(0), a->shape(1)};
+}
+
+py::tuple to_tuple(Propagated&& out) {
+  return py::make_tuple(to_numpy(std::move(out.query_offsets)), to_numpy(std::move(out.prefixes)),
+                        to_numpy(std::move(out.relations)), to_numpy(std::move(out.entities)),
+                        to_numpy(std::move(out.mass)), to_numpy(std::move(out.dropped)));
 }
 
 }  // namespace
@@ -112,9 +128,7 @@ void register_beam(py::module_& m) {
           const py::gil_scoped_release release;
           out = propagate_hop(actions, asked, from, scores, keep_prefixes);
         }
-        return py::make_tuple(to_numpy(std::move(out.query_offsets)), to_numpy(std::move(out.prefixes)),
-                              to_numpy(std::move(out.relations)), to_numpy(std::move(out.entities)),
-                              to_numpy(std::move(out.mass)), to_numpy(std::move(out.dropped)));
+        return to_tuple(std::move(out));
       },
       py::arg("actions"), py::arg("queries").noconvert(), py::arg("query_offsets").noconvert(),
       py::arg("prefixes").noconvert(), py::arg("entities").noconvert(), py::arg("mass").noconvert(),
@@ -138,6 +152,47 @@ void register_beam(py::module_& m) {
       py::arg("actions"), py::arg("queries").noconvert(), py::arg("query_offsets").noconvert(),
       py::arg("prefixes").noconvert(), py::arg("entities").noconvert(), py::arg("mass").noconvert(),
       py::arg("logits").noconvert());
+
+  m.def(
+      "split_relations",
+      [](const ActionSets& actions, const Ids& queries, const Offsets& query_offsets, const Ids& prefixes,
+         const Ids& entities, const Doubles& mass, const Floats& logits, bool last_hop, std::int64_t keep) {
+        const auto asked = view_queries(queries);
+        const auto from = view_mass(query_offsets, prefixes, entities, mass);
+        const auto scores = view_logits(logits);
+        Propagated out;
+        {
+          const py::gil_scoped_release release;
+          out = split_relations(actions, asked, from, scores, last_hop, keep);
+        }
+        return to_tuple(std::move(out));
+      },
+      py::arg("actions"), py::arg("queries").noconvert(), py::arg("query_offsets").noconvert(),
+      py::arg("prefixes").noconvert(), py::arg("entities").noconvert(), py::arg("mass").noconvert(),
+      py::arg("logits").noconvert(), py::arg("last_hop"), py::arg("keep") = 0);
+
+  m.def(
+      "split_entities",
+      [](const ActionSets& actions, const Ids& queries, const Offsets& query_offsets, const Ids& prefixes,
+         const Ids& relations, const Ids& entities, const Doubles& mass, const std::optional<Floats>& entity_query,
+         const std::optional<Floats>& entity_table, bool last_hop) {
+        const auto asked = view_queries(queries);
+        const ChosenRelations from{view(query_offsets, "query_offsets"), view(prefixes, "prefixes"),
+                                   view(relations, "relations"), view(entities, "entities"), view(mass, "mass")};
+        const auto query = view_matrix(entity_query, "entity_query");
+        const auto table = view_matrix(entity_table, "entity_table");
+        SplitMass out;
+        {
+          const py::gil_scoped_release release;
+          out = split_entities(actions, asked, from, query, table, last_hop);
+        }
+        return py::make_tuple(to_numpy(std::move(out.query_offsets)), to_numpy(std::move(out.prefixes)),
+                              to_numpy(std::move(out.entities)), to_numpy(std::move(out.mass)));
+      },
+      py::arg("actions"), py::arg("queries").noconvert(), py::arg("query_offsets").noconvert(),
+      py::arg("prefixes").noconvert(), py::arg("relations").noconvert(), py::arg("entities").noconvert(),
+      py::arg("mass").noconvert(), py::arg("entity_query").noconvert(), py::arg("entity_table").noconvert(),
+      py::arg("last_hop"));
 }
 
 }  // namespace kgwalk

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -58,6 +59,11 @@ struct ActionRow {
   /// Legal edges in slots [begin, end), all of one relation. O(1) where none can be closed; else a search for each
   /// answer or a look at each edge, whichever are fewer.
   std::size_t count_run(std::size_t begin, std::size_t end) const;
+  /// Whether there is one. Looks no further than the first.
+  bool any_legal(std::size_t begin, std::size_t end) const {
+    while (begin < end && !legal(begin)) ++begin;
+    return begin < end;
+  }
   /// Calls take(relation, number of legal entities) for each relation with a legal edge, rising; not for STAY.
   template <class Take>
   void each_relation(const Take& take) const {
@@ -70,10 +76,14 @@ struct ActionRow {
   /// Calls take(entity) for the legal tails of a relation, rising.
   template <class Take>
   void each_tail(RelationId relation, const Take& take) const {
-    const Span<const Edge> run = of_relation(edges, relation);
-    const auto begin = static_cast<std::size_t>(run.data() - edges.data());
-    for (std::size_t slot = begin; slot < begin + run.size(); ++slot) {
-      if (legal(slot)) take(edges[slot].tail);
+    const auto* first = std::lower_bound(edges.begin(), edges.end(), relation,
+                                         [](const Edge& e, RelationId r) { return e.relation < r; });
+    if (first == edges.end() || first->relation != relation) return;
+    const auto begin = static_cast<std::size_t>(first - edges.begin());
+    const std::size_t end = run_end(begin);
+    const bool all_legal = num_hidden == 0 && !filtered();
+    for (std::size_t slot = begin; slot < end; ++slot) {
+      if (all_legal || legal(slot)) take(edges[slot].tail);
     }
   }
   /// Replaces `slots` by those that are not legal, in rising order. O(1) where nothing is filtered.

@@ -260,15 +260,24 @@ std::vector<std::int64_t> rank_order(Span<const std::int64_t> offsets, Span<cons
                                      Span<const double> scores) {
   check_offsets(offsets, entities.size(), "offsets");
   check_length(scores.size(), entities.size(), "scores");
-  std::vector<std::int64_t> order(entities.size());
-  std::iota(order.begin(), order.end(), 0);
-  const auto before = [&](std::int64_t a, std::int64_t b) {
-    const auto i = static_cast<std::size_t>(a), j = static_cast<std::size_t>(b);
-    return scores[i] != scores[j] ? scores[i] > scores[j] : entities[i] < entities[j];
+  struct Ranked {
+    double score;
+    EntityId entity;
+    std::int64_t place;
   };
+  std::vector<std::int64_t> order(entities.size());
   parallel_for(static_cast<std::int64_t>(offsets.size()) - 1, kQueryGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (auto row = static_cast<std::size_t>(begin); row < static_cast<std::size_t>(end); ++row) {
-      std::sort(order.begin() + offsets[row], order.begin() + offsets[row + 1], before);
+    std::vector<Ranked> row;  // side by side, so that a comparison looks nothing up
+    for (auto r = static_cast<std::size_t>(begin); r < static_cast<std::size_t>(end); ++r) {
+      row.clear();
+      for (auto place = offsets[r]; place < offsets[r + 1]; ++place) {
+        const auto i = static_cast<std::size_t>(place);
+        row.push_back({scores[i], entities[i], place});
+      }
+      std::sort(row.begin(), row.end(), [](const Ranked& a, const Ranked& b) {
+        return a.score != b.score ? a.score > b.score : a.entity < b.entity;
+      });
+      for (std::size_t i = 0; i < row.size(); ++i) order[static_cast<std::size_t>(offsets[r]) + i] = row[i].place;
     }
   });
   return order;

@@ -6,6 +6,7 @@
 #include <string>
 #include <utility>
 
+#include "core/entity_sums.h"
 #include "core/pieces.h"
 
 namespace kgwalk {
@@ -14,17 +15,13 @@ namespace {
 constexpr std::int64_t kQueryGrain = 4;
 
 void check(const ActionSets& actions, Span<const Query> queries, const PrefixMass& from, const RelationLogits& scores) {
-  check_length(from.query_offsets.size(), queries.size() + 1, "query_offsets");
-  check_offsets(from.query_offsets, from.entities.size(), "query_offsets");
-  check_length(from.prefixes.size(), from.entities.size(), "prefixes");
-  check_length(from.mass.size(), from.entities.size(), "mass");
+  check_mass(actions, queries, from);
   check_length(scores.width, static_cast<std::size_t>(actions.graph().stay()) + 1, "logits of a prefix");
   const std::size_t num_prefixes = scores.logits.size() / scores.width;
   for (const std::int32_t p : from.prefixes) {
     if (p >= 0 && static_cast<std::size_t>(p) < num_prefixes) continue;
     throw std::out_of_range("prefix " + std::to_string(p) + " is not in [0, " + std::to_string(num_prefixes) + ")");
   }
-  for (const Query& q : queries) actions.check_query(q);
 }
 
 /// Splits the mass at a node among its legal moves.
@@ -181,6 +178,23 @@ class Propagator {
 
 }  // namespace
 
+void check_mass(const ActionSets& actions, Span<const Query> queries, const PrefixMass& from) {
+  check_length(from.query_offsets.size(), queries.size() + 1, "query_offsets");
+  check_offsets(from.query_offsets, from.entities.size(), "query_offsets");
+  check_length(from.prefixes.size(), from.entities.size(), "prefixes");
+  check_length(from.mass.size(), from.entities.size(), "mass");
+  for (const Query& q : queries) actions.check_query(q);
+}
+
+void append(Propagated& to, const Propagated& piece) {
+  append_offsets(to.query_offsets, piece.query_offsets);
+  append(to.prefixes, piece.prefixes);
+  append(to.relations, piece.relations);
+  append(to.entities, piece.entities);
+  append(to.mass, piece.mass);
+  append(to.dropped, piece.dropped);
+}
+
 Propagated propagate_hop(const ActionSets& actions, Span<const Query> queries, const PrefixMass& from,
                          const RelationLogits& scores, std::int64_t keep_prefixes) {
   check(actions, queries, from, scores);
@@ -195,44 +209,27 @@ Propagated propagate_hop(const ActionSets& actions, Span<const Query> queries, c
         for (std::size_t q = begin; q < end; ++q) propagator.query(q, queries[q]);
         return propagator.take();
       },
-      [&](Propagated&& piece) {
-        append_offsets(out.query_offsets, piece.query_offsets);
-        append(out.prefixes, piece.prefixes);
-        append(out.relations, piece.relations);
-        append(out.entities, piece.entities);
-        append(out.mass, piece.mass);
-        append(out.dropped, piece.dropped);
-      });
+      [&](Propagated&& piece) { append(out, piece); });
   return out;
 }
 
 EntityMass propagate_last(const ActionSets& actions, Span<const Query> queries, const PrefixMass& from,
                           const RelationLogits& scores) {
   check(actions, queries, from, scores);
-  const auto num_entities = static_cast<std::size_t>(actions.expand().num_entities());
   const auto pool = [&](std::size_t begin, std::size_t end) {
     EntityMass out;
     Splitter splitter(actions, scores);
-    std::vector<double> total(num_entities, 0);
-    std::vector<EntityId> touched;
+    EntitySums sums(actions.expand().num_entities());
     for (std::size_t q = begin; q < end; ++q) {
       const auto last = static_cast<std::size_t>(from.query_offsets[q + 1]);
       for (auto i = static_cast<std::size_t>(from.query_offsets[q]); i < last; ++i) {
         splitter.split(from.entities[i], from.prefixes[i], from.mass[i], queries[q], true,
-                       [&](RelationId, EntityId entity, double mass) {
-                         double& sum = total[static_cast<std::size_t>(entity)];
-                         if (sum == 0) touched.push_back(entity);
-                         sum += mass;
-                       });
+                       [&sums](RelationId, EntityId entity, double mass) { sums.add(entity, mass); });
       }
-      std::sort(touched.begin(), touched.end());
-      for (const EntityId entity : touched) {
-        double& sum = total[static_cast<std::size_t>(entity)];
+      sums.drain([&out](EntityId entity, double mass) {
         out.entities.push_back(entity);
-        out.mass.push_back(sum);
-        sum = 0;
-      }
-      touched.clear();
+        out.mass.push_back(mass);
+      });
       out.offsets.push_back(static_cast<std::int64_t>(out.entities.size()));
     }
     return out;

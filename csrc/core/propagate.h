@@ -17,6 +17,9 @@ struct PrefixMass {
   Span<const double> mass;
 };
 
+/// Throws std::invalid_argument on arrays that do not fit together, std::out_of_range on a query outside the graph.
+void check_mass(const ActionSets& actions, Span<const Query> queries, const PrefixMass& from);
+
 /// How likely each relation is after each prefix: logits[prefix * width + relation], STAY the last of `width`. A policy
 /// that says no more factorises over relation paths: it shares a node's probability among the legal moves by these.
 struct RelationLogits {
@@ -33,6 +36,9 @@ struct Propagated {
   std::vector<double> mass;
   std::vector<double> dropped;  // per query
 };
+
+/// Appends the queries of a piece.
+void append(Propagated& to, const Propagated& piece);
 
 /// Moves all mass along all legal moves of a hop that is not the last. Threaded over queries; sums run in an order that
 /// does not depend on it.

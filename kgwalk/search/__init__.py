@@ -11,6 +11,7 @@ from kgwalk.search.paths import Paths, Reached
 from kgwalk.search.propagate import PrefixPolicy, Propagation, propagate
 from kgwalk.search.prune import Prune
 from kgwalk.search.rerank import rerank
+from kgwalk.search.split_propagate import SplitPrefixPolicy, propagate_split
 
 __all__ = [
     "ANY",
@@ -20,9 +21,11 @@ __all__ = [
     "Propagation",
     "Prune",
     "Reached",
+    "SplitPrefixPolicy",
     "chain",
     "merge_waits",
     "propagate",
+    "propagate_split",
     "rank",
     "rerank",
     "search",

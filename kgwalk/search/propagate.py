@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Protocol, TypeVar
 
@@ -9,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgwalk._core import ActionSets, propagate_hop, propagate_last, rank_order
-from kgwalk.protocols import Ids, Moves, Ranked
+from kgwalk.protocols import Ids, Moves, Offsets, Ranked
 from kgwalk.search.beam import as_floats, distinct_queries, inference_mode
 from kgwalk.search.paths import join_offsets, take_rows
 
@@ -93,21 +94,32 @@ def propagate(
     for name, value in {"hops": hops, "prefixes": 1 if prefixes is None else prefixes, "batch": batch}.items():
         if value < 1:
             raise ValueError(f"{name} must be positive, got {value}")
+    return in_batches(actions, queries, batch, lambda asked: _propagate(actions, policy, asked, hops, prefixes or 0))
+
+
+def in_batches(
+    actions: ActionSets, queries: Ids, batch: int, run: Callable[[Ids], tuple[Ranked, NDArray[np.float64]]]
+) -> Propagation:
+    """Runs up to ``batch`` distinct queries at a time, those of one relation together, and puts back their order."""
     asked, which = distinct_queries(actions, queries)
     by_relation = np.argsort(asked[:, 1], kind="stable")
     place = np.empty_like(by_relation)
     place[by_relation] = np.arange(len(place))
     with inference_mode():
-        parts = [
-            _propagate(actions, policy, asked[by_relation[i : i + batch]], hops, prefixes or 0)
-            for i in range(0, len(asked), batch)
-        ]
+        parts = [run(asked[by_relation[i : i + batch]]) for i in range(0, len(asked), batch)]
     found = [p[0] for p in parts]
     offsets, index = take_rows(join_offsets([f.offsets for f in found]), place[which])
     entities = np.concatenate([np.empty(0, np.int32), *(f.entities for f in found)])[index]
     scores = np.concatenate([np.empty(0), *(f.scores for f in found)])[index]
     dropped = np.concatenate([np.empty(0), *(p[1] for p in parts)])[place[which]]
     return Propagation(Ranked(offsets, entities, scores), dropped)
+
+
+def ranked_by_mass(offsets: Offsets, entities: Ids, mass: NDArray[np.float64]) -> Ranked:
+    """Answers by falling probability, ties by rising entity."""
+    scores = np.log(mass)
+    order = rank_order(offsets, entities, scores)
+    return Ranked(offsets, entities[order], scores[order])
 
 
 def _propagate(
@@ -135,6 +147,4 @@ def _propagate(
         followed = (pairs % width).astype(np.int32)
         state = policy.advance(policy.select(state, pairs // width), Moves(followed, np.zeros_like(followed)))
     offsets, entities, total = propagate_last(actions, queries, *mass, as_floats(policy.relation_logits(state)))
-    scores = np.log(total)
-    order = rank_order(offsets, entities, scores)
-    return Ranked(offsets, entities[order], scores[order]), dropped
+    return ranked_by_mass(offsets, entities, total), dropped
