@@ -7,6 +7,7 @@ from .embeddings import EmbeddingAgent, EmbeddingConfig
 from .registry import get, load, names
 from .reinforce import Reinforce, ReinforceConfig
 from .reranked import Reranked
+from .rule_guider import RuleGuider, RuleGuiderConfig
 from .rules import RuleAgent, RulesConfig
 from .scorer import ScorerAgent
 from .walker import WalkerAgent
@@ -18,6 +19,8 @@ __all__ = [
     "ReinforceConfig",
     "Reranked",
     "RuleAgent",
+    "RuleGuider",
+    "RuleGuiderConfig",
     "RulesConfig",
     "ScorerAgent",
     "WalkerAgent",

@@ -306,3 +306,9 @@ class TransRAgent(EmbeddingAgent):
     """TransR (Lin et al. 2015)."""
 
     name = "transr"
+
+
+#: By name.
+EMBEDDINGS: dict[str, type[EmbeddingAgent]] = {
+    agent.name: agent for agent in (ComplExAgent, ConvEAgent, DistMultAgent, RotatEAgent, TransEAgent, TransRAgent)
+}

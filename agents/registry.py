@@ -7,23 +7,17 @@ from pathlib import Path
 from kgwalk.data import Dataset
 from kgwalk.tensors import load_tensors
 
-from .embeddings import (
-    ComplExAgent,
-    ConvEAgent,
-    DistMultAgent,
-    EmbeddingAgent,
-    RotatEAgent,
-    TransEAgent,
-    TransRAgent,
-)
+from .embeddings import EMBEDDINGS, EmbeddingAgent
 from .reinforce import Reinforce
+from .rule_guider import RuleGuider
 from .rules import RuleAgent
 from .walker import WalkerAgent
 
 Registered = WalkerAgent | RuleAgent | EmbeddingAgent
 
-_EMBEDDINGS = (ComplExAgent, ConvEAgent, DistMultAgent, RotatEAgent, TransEAgent, TransRAgent)
-_AGENTS: dict[str, type[Registered]] = {agent.name: agent for agent in (Reinforce, RuleAgent, *_EMBEDDINGS)}
+_AGENTS: dict[str, type[Registered]] = {
+    agent.name: agent for agent in (Reinforce, RuleAgent, RuleGuider, *EMBEDDINGS.values())
+}
 
 
 def names() -> list[str]:

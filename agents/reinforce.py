@@ -12,15 +12,12 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from kgwalk import ragged
 from kgwalk.data import Dataset, Directions
-from kgwalk.evaluation import Protocol, evaluate
-from kgwalk.protocols import Ids
 from kgwalk.search.layout import Final
 
 from .policies.path import PathPolicy, PathPolicyConfig
-from .rollouts import distinct_share, roll_out, walk_log_probs
-from .training import ShuffledBatches, Trainer, first_of_valid, plain
+from .policy_gradient import PolicyGradient, PolicyGradientConfig
+from .training import ShuffledBatches, Trainer, first_of_valid, plain, tail_mrr
 from .walker import WalkerAgent, walking_rules
 from .warm_start import AnswerPaths
 
@@ -79,22 +76,34 @@ class ReinforceConfig:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be trained with."""
-        for key in ("warm_up_steps", "steps", "validate_queries"):
+        for key in ("warm_up_steps", "validate_queries"):
             if getattr(self, key) < 0:
                 raise ValueError(f"{key} must not be negative, got {getattr(self, key)}")
-        for key in ("warm_up_batch", "warm_up_paths", "warm_up_branch", "batch", "rollouts", "validate_every"):
+        for key in ("warm_up_batch", "warm_up_paths", "warm_up_branch", "validate_every"):
             if getattr(self, key) < 1:
                 raise ValueError(f"{key} must be at least 1, got {getattr(self, key)}")
-        for key in ("learning_rate", "reinforce_learning_rate", "clip", "entropy_decay"):
+        for key in ("learning_rate", "reinforce_learning_rate", "clip"):
             if not 0 < getattr(self, key) < math.inf:
                 raise ValueError(f"{key} must be positive, got {getattr(self, key)}")
-        for key in ("baseline_momentum", "action_dropout"):
-            if not 0 <= getattr(self, key) < 1:
-                raise ValueError(f"{key} must be a share of at least 0 and below 1, got {getattr(self, key)}")
+        _ = self.gradient  # refuses what is its own
         if self.warm_up_steps + self.steps < 1:
             raise ValueError("warm_up_steps and steps are both 0: there is nothing to train")
         if self.directions not in ("tail", "both"):
             raise ValueError(f"directions must be tail or both, got {self.directions!r}")
+
+    @property
+    def gradient(self) -> PolicyGradientConfig:
+        """What the reinforcement steps are told."""
+        return PolicyGradientConfig(
+            steps=self.steps,
+            batch=self.batch,
+            rollouts=self.rollouts,
+            learning_rate=self.reinforce_learning_rate,
+            entropy=self.entropy,
+            entropy_decay=self.entropy_decay,
+            baseline_momentum=self.baseline_momentum,
+            action_dropout=self.action_dropout,
+        )
 
 
 # What differs from the defaults, by dataset; each was chosen on valid.
@@ -156,9 +165,7 @@ class Reinforce(WalkerAgent):
             ValueError: the checkpoint is damaged or of another run; nothing to train on; the loss is not finite.
         """
         cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
-        loaded = cls.load(folder, dataset.fingerprint)
-        assert isinstance(loaded, cls)
-        return loaded
+        return cls.load(folder, dataset.fingerprint)
 
     @classmethod
     def trainer(cls, dataset: Dataset, config: ReinforceConfig, folder: Path, *, seed: int = 0) -> Trainer:
@@ -201,29 +208,36 @@ class _Learner:
 
     def __init__(self, agent: Reinforce, dataset: Dataset, config: ReinforceConfig, seed: int) -> None:
         self.agent = agent
-        self.config = config
+        self.config = c = config
         self.seed = seed
-        self.valid = first_of_valid(dataset, config.validate_queries, seed)
-        self.queries = dataset.queries("train", config.directions)
+        self.valid = first_of_valid(dataset, c.validate_queries, seed)
+        self.queries = dataset.queries("train", c.directions)
         self.actions = walking_rules(dataset.graph, agent.max_out_degree, training=True)
-        self.batches = ShuffledBatches(np.arange(len(self.queries)), config.batch, seed)
         self.extra = {"baseline": 0.0}
         self.paths: AnswerPaths | None = None
+        self.gradient = PolicyGradient(
+            agent.policy,
+            self.actions,
+            self.queries,
+            lambda walks, queries: walks.hit.astype(np.float64),
+            c.gradient,
+            hops=c.hops,
+            seed=seed,
+            extra=self.extra,
+        )
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
         if step < self.config.warm_up_steps:
             return self._supervised(step)
-        return self._reinforce(step - self.config.warm_up_steps)
+        return self.gradient.loss(step - self.config.warm_up_steps)
 
     def learning_rate(self, step: int) -> float:
-        c = self.config
-        if step < c.warm_up_steps:
-            return c.learning_rate
-        return c.reinforce_learning_rate * (1 - 0.9 * (step - c.warm_up_steps) / c.steps)
+        if step < self.config.warm_up_steps:
+            return self.config.learning_rate
+        return self.gradient.learning_rate(step - self.config.warm_up_steps)
 
     def validate(self) -> float:
-        report = evaluate(self.agent, self.valid, "valid", Protocol(directions="tail"), progress=False)
-        return float(report.metrics["tail"]["mrr"])
+        return tail_mrr(self.agent, self.valid)
 
     def _supervised(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
         c = self.config
@@ -239,32 +253,3 @@ class _Learner:
             self.warm_up_batches = ShuffledBatches(self.paths.reachable, c.warm_up_batch, self.seed)
         loss = self.paths.loss(self.agent.policy, self.warm_up_batches(step))
         return loss, {"warm_up/loss": loss.item()}
-
-    def _reinforce(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
-        c = self.config
-        rows = self.batches(step)
-        queries: Ids = np.ascontiguousarray(self.queries[rows])
-        records, walks = roll_out(
-            self.agent.policy,
-            self.actions,
-            queries,
-            hops=c.hops,
-            rollouts=c.rollouts,
-            seed=self.seed,
-            stream=step * c.batch * c.rollouts,
-            action_dropout=c.action_dropout,
-        )
-        reward = torch.from_numpy(walks.hit.astype(np.float32))
-        advantage = reward - self.extra["baseline"]
-        gain = (advantage * walk_log_probs(records)).mean()
-        entropy = torch.stack([ragged.entropy(r.log_probs, r.offsets).mean() for r in records]).mean()
-        weight = c.entropy * c.entropy_decay ** (step / c.steps)
-        hits = float(reward.mean())
-        m = c.baseline_momentum
-        self.extra["baseline"] = hits if step == 0 else m * self.extra["baseline"] + (1 - m) * hits
-        logged = {
-            "reinforce/hit": hits,
-            "reinforce/entropy": entropy.item(),
-            "reinforce/distinct_states": distinct_share(records),
-        }
-        return -gain - weight * entropy, logged

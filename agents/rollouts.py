@@ -26,8 +26,9 @@ Rows = NDArray[np.int64]
 
 
 class Options(NamedTuple):
-    """What each distinct state may choose from, ragged; of entities the relation is chosen already, or of relations
-    the entity not yet, and then they are None.
+    """What each distinct state may choose from, ragged.
+
+    Relations are None where they are chosen already, entities where they are chosen later.
     """
 
     offsets: Offsets

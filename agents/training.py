@@ -24,6 +24,8 @@ from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
 from kgwalk.data import Dataset
+from kgwalk.evaluation import Protocol, evaluate
+from kgwalk.protocols import Agent
 
 from .checkpoint import NAME, Progressing, load_checkpoint, save_checkpoint
 
@@ -68,6 +70,12 @@ def first_of_valid(dataset: Dataset, count: int, seed: int) -> Dataset:
         return dataset
     rows = np.sort(np.random.default_rng(seed).permutation(len(valid))[:count])
     return dataclasses.replace(dataset, splits={**dataset.splits, "valid": valid[rows]})
+
+
+def tail_mrr(agent: Agent, dataset: Dataset) -> float:
+    """Mean reciprocal rank of the tail queries of valid: what models are selected by."""
+    report = evaluate(agent, dataset, "valid", Protocol(directions="tail"), progress=False)
+    return float(report.metrics["tail"]["mrr"])
 
 
 def plain(config: Any) -> dict[str, Any]:

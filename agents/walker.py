@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any, Self, get_args
 
 import torch
 
 from kgwalk.data import Directions
 from kgwalk.graph import ActionSets, Expand, Graph
 from kgwalk.protocols import Ids, Ranked
-from kgwalk.search import ANY, Prune, chain, rank, search
+from kgwalk.search import ANY, Paths, Prune, chain, propagate_split, rank, search
 from kgwalk.search.answers import Pool
 from kgwalk.search.layout import Final
 from kgwalk.tensors import load_tensors, save_tensors
 
 from .policies.path import PathPolicy, PathPolicyConfig
+from .policies.split import SplitPolicy, SplitPolicyConfig
 
-_SETTINGS = ("dataset", "fingerprint", "hops", "max_out_degree", "beam", "final", "pool", "directions")
+WalkPolicy = PathPolicy | SplitPolicy
+
+_SETTINGS = ("dataset", "fingerprint", "hops", "max_out_degree", "beam", "final", "pool", "spread", "directions")
+# By what a policy decides at once, as the environments call it.
+_POLICIES: dict[str, tuple[type[WalkPolicy], type[Any]]] = {
+    "edge": (PathPolicy, PathPolicyConfig),
+    "split": (SplitPolicy, SplitPolicyConfig),
+}
 
 
 def walking_rules(graph: Graph, max_out_degree: int, *, training: bool) -> ActionSets:
@@ -26,6 +36,17 @@ def walking_rules(graph: Graph, max_out_degree: int, *, training: bool) -> Actio
     In both, the last hop does not lead to answers which the graph already holds, the training target apart.
     """
     return ActionSets(Expand(graph, max_out_degree=max_out_degree), hide_fact=training, hide_answers=True)
+
+
+@contextmanager
+def _still(policy: WalkPolicy) -> Iterator[None]:
+    """Without what is random in training."""
+    training = policy.training
+    policy.eval()
+    try:
+        yield
+    finally:
+        policy.train(training)
 
 
 class WalkerAgent:
@@ -40,6 +61,9 @@ class WalkerAgent:
         beam: paths kept per query and hop.
         final: ``"expand"`` ranks all that the last hop reaches, ``"keep"`` the beam's paths alone.
         pool: how an answer's paths are put together, ``"logsumexp"`` or ``"max"``.
+        spread: if not 0, walks are added up instead of listed (``kgwalk.search.propagate_split``), this many of their
+            (relations, entity) pairs per query and hop: for a split policy that factorises. The beam then only lists
+            paths for explanations.
         directions: what it was trained on, ``"tail"`` or ``"both"``; an evaluation asks no more.
 
     Attributes:
@@ -50,7 +74,7 @@ class WalkerAgent:
 
     def __init__(
         self,
-        policy: PathPolicy,
+        policy: WalkPolicy,
         *,
         dataset: str,
         fingerprint: str,
@@ -59,12 +83,14 @@ class WalkerAgent:
         beam: int = 128,
         final: Final = "keep",
         pool: Pool = "logsumexp",
+        spread: int = 0,
         directions: Directions = "both",
     ) -> None:
         for key, value, least, most in (
             ("hops", hops, 1, 64),
             ("max_out_degree", max_out_degree, 0, 1 << 30),
             ("beam", beam, 1, 1 << 20),
+            ("spread", spread, 0, 1 << 30),
         ):
             if type(value) is not int or not least <= value <= most:
                 raise ValueError(f"{key} must be a whole number from {least} to {most}, got {value!r}")
@@ -75,6 +101,8 @@ class WalkerAgent:
         ):
             if choice not in choices:
                 raise ValueError(f"{key} must be {' or '.join(choices)}, got {choice!r}")
+        if spread and not (isinstance(policy, SplitPolicy) and policy.factorises and pool == "logsumexp"):
+            raise ValueError("spread adds up the walks of split policies whose entity agent sees relations only")
         self.policy = policy
         self.dataset = dataset
         self.fingerprint = fingerprint
@@ -83,36 +111,45 @@ class WalkerAgent:
         self.beam = beam
         self.final = final
         self.pool = pool
+        self.spread = spread
         self.directions = directions
         self.prune: Prune | None = None
         self._rules: tuple[Graph, ActionSets] | None = None
 
     def answer(self, queries: Ids, graph: Graph) -> Ranked:
         """See ``kgwalk.protocols.Agent``."""
+        if self.spread and self.prune is None:
+            assert isinstance(self.policy, SplitPolicy)
+            with _still(self.policy):
+                return propagate_split(self._on(graph), self.policy, queries, self.hops, keep=self.spread).ranked
+        return rank(self.walks(queries, graph), len(queries), pool=self.pool)
+
+    def walks(self, queries: Ids, graph: Graph) -> Paths:
+        """See ``kgwalk.protocols.Walker``: the beam's."""
+        layout = chain(ANY, self.beam, hops=self.hops, per="query", final=self.final)
+        with _still(self.policy):
+            return search(self._on(graph), self.policy, layout, queries, prune=self.prune)
+
+    def _on(self, graph: Graph) -> ActionSets:
+        """What is legal on a graph; kept, for the next batch asks about the same one."""
         if self._rules is None or self._rules[0] is not graph:
             self._rules = (graph, walking_rules(graph, self.max_out_degree, training=False))
-        training = self.policy.training
-        self.policy.eval()
-        try:
-            layout = chain(ANY, self.beam, hops=self.hops, per="query", final=self.final)
-            paths = search(self._rules[1], self.policy, layout, queries, prune=self.prune)
-        finally:
-            self.policy.train(training)
-        return rank(paths, len(queries), pool=self.pool)
+        return self._rules[1]
 
     def save(self, folder: Path) -> None:
         """Write ``folder/agent.safetensors``: weights, and as its note all that ``load`` needs."""
         note = {
             "agent": type(self).name,
-            **{key: getattr(self, key) for key in _SETTINGS},
+            **self._settings(),
             "num_entities": self.policy.num_entities,
             "num_relations": self.policy.num_relations,
+            "decision": "split" if isinstance(self.policy, SplitPolicy) else "edge",
             "policy": vars(self.policy.config),
         }
         save_tensors(folder / "agent.safetensors", self.policy.state_dict(), note)
 
     @classmethod
-    def load(cls, folder: Path, fingerprint: str | None = None) -> WalkerAgent:
+    def load(cls, folder: Path, fingerprint: str | None = None) -> Self:
         """The agent in ``folder``.
 
         Raises:
@@ -122,14 +159,25 @@ class WalkerAgent:
         path = folder / "agent.safetensors"
         tensors, note = load_tensors(path)
         try:
-            return cls._from_note(tensors, note, fingerprint)
+            return cls._from_note(tensors, note, folder, fingerprint)
         except KeyError as error:
             raise ValueError(f"{path}: its note lacks {error}") from error
         except (TypeError, ValueError, RuntimeError) as error:
             raise ValueError(f"{path}: {error}") from error
 
+    def _settings(self) -> dict[str, Any]:
+        """What its note holds beside the policy's sizes."""
+        return {key: getattr(self, key) for key in _SETTINGS}
+
     @classmethod
-    def _from_note(cls, tensors: dict[str, torch.Tensor], note: dict[str, Any], fingerprint: str | None) -> WalkerAgent:
+    def _arguments(cls, note: dict[str, Any], folder: Path) -> dict[str, Any]:
+        """What it is made with beside the policy; a KeyError or TypeError tells of a bad note."""
+        return {key: note[key] for key in _SETTINGS}
+
+    @classmethod
+    def _from_note(
+        cls, tensors: dict[str, torch.Tensor], note: dict[str, Any], folder: Path, fingerprint: str | None
+    ) -> Self:
         if fingerprint is not None and note["fingerprint"] != fingerprint:
             raise ValueError(
                 f"trained on {note['dataset']} with fingerprint {note['fingerprint']}, "
@@ -138,7 +186,8 @@ class WalkerAgent:
         sizes = dict(note["policy"])
         sizes["mlp_dims"] = tuple(sizes["mlp_dims"])
         with torch.device("meta"):  # shapes only: a note that lies about sizes makes nothing large
-            policy = PathPolicy(note["num_entities"], note["num_relations"], PathPolicyConfig(**sizes))
+            kind, config = _POLICIES[note["decision"]]
+            policy = kind(note["num_entities"], note["num_relations"], config(**sizes))
         expected = {key: (value.shape, value.dtype) for key, value in policy.state_dict().items()}
         found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
         if expected != found:
@@ -146,4 +195,4 @@ class WalkerAgent:
             raise ValueError(f"weights {', '.join(wrong)} do not have the shapes and types its note tells")
         policy.load_state_dict(tensors, assign=True)
         policy.eval()
-        return cls(policy, **{key: note[key] for key in _SETTINGS})
+        return cls(policy, **cls._arguments(note, folder))

@@ -254,6 +254,14 @@ def find_paths(
 ) -> tuple[Ids, Ids, Ids]:
     """Legal simple walks of 1 to 16 hops, source to target: query (p,), entities (p, hops + 1), relations (p, hops)."""
 
+def sample_paths(
+    actions: ActionSets, queries: Ids, hops: int = 3, max_paths: int = 64, max_branch: int = 32, seed: int = 0
+) -> tuple[Ids, Ids, Ids, NDArray[np.float32]]:
+    """As find_paths, drawn by how likely a random walker takes them; last, the log of what each counts, (p,).
+
+    A sum over a query's paths of exp(weight) * probability estimates a walker's probability to arrive.
+    """
+
 class BeamLayout:
     """Prefix tree of a beam: parents before children, root 0 with parent -1; budgets per node."""
 

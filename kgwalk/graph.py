@@ -22,6 +22,7 @@ from kgwalk._core import (
     Overlay,
     find_paths,
     num_threads,
+    sample_paths,
     set_num_threads,
 )
 
@@ -37,6 +38,7 @@ __all__ = [
     "fingerprint",
     "num_threads",
     "open_graph",
+    "sample_paths",
     "save_graph",
     "set_num_threads",
     "verify",

@@ -109,6 +109,15 @@ class DenseAgent(Agent, Protocol):
         ...
 
 
+@runtime_checkable
+class Walker(Agent, Protocol):
+    """An agent that can list walks to its answers, even where it ranked without listing them."""
+
+    def walks(self, queries: Ids, graph: Any) -> Any:
+        """``kgwalk.search.Paths`` of ``queries``, (n, 3) int32, the most probable ones; targets are not read."""
+        ...
+
+
 class Evidence(NamedTuple):
     """A rule that speaks for an answer.
 

@@ -22,6 +22,7 @@ from torch import Tensor, nn
 
 from kgwalk import ragged
 from kgwalk.protocols import Candidates, Ids, Moves, Offsets
+from kgwalk.rules import RuleGuide
 
 Sight = Literal["relations", "places", "history"]
 Rows = NDArray[np.int64]
@@ -73,11 +74,13 @@ class Prefixes(NamedTuple):
         asked: (num_prefixes,) int64, the relation asked.
         memory: (num_prefixes, 2 * hidden_dim), hidden and cell after the relations followed.
         before: the same before the last of them; what an independent entity agent knows.
+        nodes: (num_prefixes,) int32, where in the tree of rules they are; None without guidance.
     """
 
     asked: Tensor
     memory: Tensor
     before: Tensor
+    nodes: Ids | None = None
 
 
 class Places(NamedTuple):
@@ -114,10 +117,14 @@ class RelationAgent(nn.Module):
     Args:
         num_relations: R, forward relations.
         config: sizes.
+
+    Attributes:
+        guide: what rules add to its log-scores; None by default, and no weight of its own.
     """
 
     def __init__(self, num_relations: int, config: SplitPolicyConfig) -> None:
         super().__init__()
+        self.guide: RuleGuide | None = None
         # Inverses, STAY, and one more id: the move that has not been made yet at the source.
         self.start = 2 * num_relations + 1
         self.dropout = config.embedding_dropout
@@ -129,18 +136,28 @@ class RelationAgent(nn.Module):
     def begin(self, asked: Tensor) -> Prefixes:
         """Memory before the first hop, for relations asked, (n,) int64."""
         nothing = self.table.new_zeros(len(asked), 2 * self.lstm.hidden_size)
-        return self.follow(Prefixes(asked, nothing, nothing), torch.full_like(asked, self.start))
+        begun = self._remember(Prefixes(asked, nothing, nothing), torch.full_like(asked, self.start))
+        return begun if self.guide is None else begun._replace(nodes=self.guide.trie.start(asked.numpy(force=True)))
 
     def follow(self, prefixes: Prefixes, relations: Tensor) -> Prefixes:
         """Memory after each has followed its relation, (n,) int64."""
-        hidden, cell = self.lstm(self.embed(relations), prefixes.memory.chunk(2, dim=1))
-        return Prefixes(prefixes.asked, torch.cat([hidden, cell], dim=1), prefixes.memory)
+        after = self._remember(prefixes, relations)
+        if self.guide is None or prefixes.nodes is None:
+            return after
+        return after._replace(nodes=self.guide.trie.advance(prefixes.nodes, relations.numpy(force=True)))
 
     def logits(self, prefixes: Prefixes) -> Tensor:
         """Unnormalised log-scores of all relations and STAY, (n, 2R + 1)."""
         hidden = prefixes.memory[:, : self.lstm.hidden_size]
         query: Tensor = self.mlp(torch.cat([hidden, self.embed(prefixes.asked)], dim=1))
-        return query @ self.table[: self.start].T
+        logits = query @ self.table[: self.start].T
+        if self.guide is None or prefixes.nodes is None:
+            return logits
+        return logits + torch.from_numpy(self.guide.log_scores(prefixes.nodes)).to(logits)
+
+    def _remember(self, prefixes: Prefixes, relations: Tensor) -> Prefixes:
+        hidden, cell = self.lstm(self.embed(relations), prefixes.memory.chunk(2, dim=1))
+        return Prefixes(prefixes.asked, torch.cat([hidden, cell], dim=1), prefixes.memory)
 
     def embed(self, relations: Tensor) -> Tensor:
         """Embeddings of relations, (n, relation_dim)."""
@@ -190,7 +207,11 @@ class EntityAgent(nn.Module):
         """
         seen = [relations, asked]
         if places is not None:
-            seen += [self._embed(places.at), self._embed(places.source), places.memory[:, : places.memory.shape[1] // 2]]
+            seen += [
+                self._embed(places.at),
+                self._embed(places.source),
+                places.memory[:, : places.memory.shape[1] // 2],
+            ]
         query: Tensor = self.mlp(torch.cat(seen, dim=1))
         return query
 
@@ -254,7 +275,13 @@ class SplitPolicy(nn.Module):
         width = self.relation_agent.start + 1
         keys, prefix = np.unique(state.prefix * width + relations, return_inverse=True)
         parents = self._ids(keys // width)
-        old = Prefixes(*(part.index_select(0, parents) for part in state.prefixes))
+        asked, memory, before, nodes = state.prefixes
+        old = Prefixes(
+            asked.index_select(0, parents),
+            memory.index_select(0, parents),
+            before.index_select(0, parents),
+            None if nodes is None else nodes[keys // width],
+        )
         return SplitState(prefix, self.relation_agent.follow(old, self._ids(keys % width)), state.places)
 
     def arrive(self, state: SplitState, entities: Ids) -> SplitState:

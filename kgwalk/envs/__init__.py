@@ -1,12 +1,13 @@
 """Gymnasium environments: one walker or many over a knowledge graph."""
 
 from kgwalk.envs.registration import environment_ids, register_environments
-from kgwalk.envs.rewards import register_reward
+from kgwalk.envs.rewards import Hit, register_reward
 from kgwalk.envs.shaping import ScorerReward
 from kgwalk.envs.single import KGWalkEnv
 from kgwalk.envs.vector import KGWalkVectorEnv
 
 __all__ = [
+    "Hit",
     "KGWalkEnv",
     "KGWalkVectorEnv",
     "ScorerReward",

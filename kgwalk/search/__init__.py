@@ -5,6 +5,7 @@ from __future__ import annotations
 from kgwalk._core import ANY
 from kgwalk.search.answers import rank
 from kgwalk.search.beam import search
+from kgwalk.search.evidence import weigh_evidence
 from kgwalk.search.layout import Layout, chain, tree
 from kgwalk.search.merge import merge_waits
 from kgwalk.search.paths import Paths, Reached
@@ -30,4 +31,5 @@ __all__ = [
     "rerank",
     "search",
     "tree",
+    "weigh_evidence",
 ]
