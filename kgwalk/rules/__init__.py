@@ -2,6 +2,7 @@
 
 from kgwalk._core import RuleMiner, RulePredictor, RuleSet
 from kgwalk.rules.confidence import SMOOTHING, applied_confidence
+from kgwalk.rules.instances import RuleInstances
 from kgwalk.rules.kinds import KINDS, Kind, count_kinds, rule_kinds
 from kgwalk.rules.mining import Mined, MiningConfig, mine
 from kgwalk.rules.reward import THRESHOLD, RuleReward
@@ -17,6 +18,7 @@ __all__ = [
     "Kind",
     "Mined",
     "MiningConfig",
+    "RuleInstances",
     "RuleMiner",
     "RulePredictor",
     "RuleReward",
