@@ -51,8 +51,8 @@ def layered(source: Node, edges: Sequence[Edge], last: Sequence[Node]) -> Layere
     layer: dict[Node, int] = {}
     for node in nx.topological_sort(graph):
         layer[node] = max((layer[before] + 1 for before in graph.predecessors(node)), default=0)
-    end = max(1, *layer.values())
     ends = [node for node in last if node != source and not (node in graph and graph.out_degree(node))]
+    end = max(*layer.values(), 1 if ends else 0)
     layer.update(dict.fromkeys(ends, end))
 
     columns: Columns = [[] for _ in range(end + 1)]

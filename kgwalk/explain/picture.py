@@ -277,7 +277,8 @@ def _write_title(axes: Axes, explanation: Explanation, small: str, size: tuple[f
     for text, color in ((short(explanation.label, 34, 1), INK), (short(relation, 34, 1), PATH), ("\u2192  ?", INK)):
         words = axes.text(x, y, text, fontsize=15, color=color, weight="bold")
         x = axes.transData.inverted().transform(words.get_window_extent())[1][0] + 0.16
-    axes.text(0.3, y - 0.22, small, fontsize=9, color=GREY)
+    if small:
+        axes.text(0.3, y - 0.22, small, fontsize=9, color=GREY)
 
 
 def _relation(name: str, inverse: bool) -> str:
