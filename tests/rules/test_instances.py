@@ -7,7 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from kgwalk.rules import RuleInstances, instances
+from kgwalk.rules import MiningConfig, RuleInstances, RuleTrie, instances, mine
+from tests.rules.graphs import random_graph
 from tests.rules.oracle import SELF, VARIABLE, Rule, inverse
 from tests.rules.rule_sets import rules_of
 
@@ -119,6 +120,21 @@ def test_a_shared_attribute_is_an_instance_both_ways_round() -> None:
     assert index.of(LIVES, walk, seen) == []
     # The example must be another than X: otherwise the walk ends with the very fact that is asked for.
     assert index.of(COUSIN, walk, [X, TOWN, X, ANSWER]) == []
+
+
+def test_the_trie_knows_the_best_of_the_same_rules() -> None:
+    graph = random_graph(seed=2, num_entities=12, num_relations=3, num_facts=40)
+    rules = mine(graph, MiningConfig(max_length=3, min_support=1)).rules
+    index, trie = RuleInstances(rules, graph.num_relations), RuleTrie(rules, graph.num_relations, smoothing=0)
+    cyclic = rules.head_constant == VARIABLE
+    rng = np.random.default_rng(0)
+    walks = rng.integers(0, graph.stay + 1, (3000, 3), dtype=np.int32)
+    queries = rng.integers(0, graph.stay, len(walks), dtype=np.int32)
+    best = trie.confidence(trie.follow(queries, walks))
+    assert np.count_nonzero(best) > 100
+    for query, walk, confidence in zip(queries.tolist(), walks.tolist(), best.tolist(), strict=True):
+        found = [i for i in index.of(query, walk, [0, 1, 2, 3]) if cyclic[i]]
+        assert max((rules.confidence[i] for i in found), default=0.0) == confidence
 
 
 def test_waiting_is_no_step() -> None:
