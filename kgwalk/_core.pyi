@@ -141,6 +141,10 @@ class ActionSets:
     def graph(self) -> Graph: ...
     def candidates(self, at: Ids, query_of: Ids, queries: Ids, last_hop: bool) -> Ragged:
         """at (n,), query_of (n,) rows of queries (q, 3): source, relation, target or -1."""
+    def relations(self, at: Ids, query_of: Ids, queries: Ids, last_hop: bool) -> Ragged:
+        """The runs of candidates(): offsets, relations, STAY first, then rising, and how many entities of each."""
+    def tails(self, at: Ids, relations: Ids, query_of: Ids, queries: Ids, last_hop: bool) -> tuple[Offsets, Ids]:
+        """Offsets and entities, rising, that candidates() has of relations[i] at at[i]; STAY's is at[i] itself."""
 
 # Ragged policy kernels (kgwalk.ragged): values (C,), offsets (S + 1,). The *_backward ones without a result add to their
 # last argument.

@@ -83,7 +83,38 @@ void register_expand(py::module_& m) {
             }
             return ragged_to_numpy(std::move(out));
           },
-          py::arg("at"), py::arg("query_of"), py::arg("queries"), py::arg("last_hop"));
+          py::arg("at"), py::arg("query_of"), py::arg("queries"), py::arg("last_hop"))
+      .def(
+          "relations",
+          [](const ActionSets& actions, const Ids& at, const Ids& query_of, const Ids& queries, bool last_hop) {
+            const auto nodes = view(at, "at");
+            const auto index = view(query_of, "query_of", at.size());
+            const auto wanted = view_queries(queries);
+            OpenRelations out;
+            {
+              const py::gil_scoped_release release;
+              out = actions.relations(nodes, index, wanted, last_hop);
+            }
+            return py::make_tuple(to_numpy(std::move(out.offsets)), to_numpy(std::move(out.relations)),
+                                  to_numpy(std::move(out.counts)));
+          },
+          py::arg("at"), py::arg("query_of"), py::arg("queries"), py::arg("last_hop"))
+      .def(
+          "tails",
+          [](const ActionSets& actions, const Ids& at, const Ids& relations, const Ids& query_of, const Ids& queries,
+             bool last_hop) {
+            const auto nodes = view(at, "at");
+            const auto along = view(relations, "relations", at.size());
+            const auto index = view(query_of, "query_of", at.size());
+            const auto wanted = view_queries(queries);
+            OpenTails out;
+            {
+              const py::gil_scoped_release release;
+              out = actions.tails(nodes, along, index, wanted, last_hop);
+            }
+            return py::make_tuple(to_numpy(std::move(out.offsets)), to_numpy(std::move(out.entities)));
+          },
+          py::arg("at"), py::arg("relations"), py::arg("query_of"), py::arg("queries"), py::arg("last_hop"));
 
   m.def(
       "find_paths",

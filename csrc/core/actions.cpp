@@ -4,6 +4,7 @@
 #include <stdexcept>
 #include <string>
 
+#include "core/pieces.h"
 #include "core/thread_pool.h"
 
 namespace kgwalk {
@@ -13,6 +14,7 @@ constexpr std::size_t kScanned = 16;   // answers that are scanned faster than s
 constexpr std::size_t kSketched = 6;   // answers that leave most of a 64-bit sketch empty
 constexpr std::size_t kSearched = 16;  // answers per edge from which on searching each edge beats marking the answers
 constexpr std::uint32_t kMarks = 1u << 15;
+constexpr std::int64_t kGrain = 2048;  // rows for one thread
 
 /// Slots whose tail passes the test, and hidden ones; returns how many.
 template <class Test>
@@ -66,6 +68,47 @@ std::size_t ActionRow::count() const {
   if (!filtered()) return 1 + num_visible();
   std::size_t n = 1;
   for (std::size_t slot = 0; slot < edges.size(); ++slot) n += legal(slot);
+  return n;
+}
+
+std::size_t ActionRow::run_end(std::size_t begin) const {
+  const RelationId relation = edges[begin].relation;
+  std::size_t low = begin, step = 1;  // low is in the run
+  while (low + step < edges.size() && edges[low + step].relation == relation) {
+    low += step;
+    step *= 2;
+  }
+  for (; step > 0; step /= 2) {
+    if (low + step < edges.size() && edges[low + step].relation == relation) low += step;
+  }
+  return low + 1;
+}
+
+std::size_t ActionRow::count_run(std::size_t begin, std::size_t end) const {
+  constexpr std::size_t kSearch = 8;  // edges that are looked at in the time of one search
+  const auto is_hidden = [this](std::size_t slot) {
+    const auto s = static_cast<std::int32_t>(slot);
+    return (num_hidden > 0 && s == hidden[0]) || (num_hidden > 1 && s == hidden[1]);
+  };
+  std::size_t n = 0;
+  if (answers.size() * kSearch >= end - begin && filtered()) {
+    for (std::size_t slot = begin; slot < end; ++slot) n += legal(slot);
+    return n;
+  }
+  n = end - begin;
+  for (int i = 0; i < num_hidden; ++i) {
+    const auto slot = static_cast<std::size_t>(hidden[i]);
+    n -= slot >= begin && slot < end;
+  }
+  const Edge* from = edges.data() + begin;
+  const Edge* const last = edges.data() + end;
+  for (const Edge& answer : answers) {  // rises, as the run does
+    from = std::lower_bound(from, last, answer.tail, [](const Edge& e, EntityId tail) { return e.tail < tail; });
+    if (from == last) break;
+    if (from->tail != answer.tail || answer.tail == target) continue;
+    n -= !is_hidden(static_cast<std::size_t>(from - edges.data()));
+    ++from;
+  }
   return n;
 }
 
@@ -141,11 +184,9 @@ ActionRow ActionSets::row(EntityId at, const QueryPlan& plan, bool last_hop) con
   return row;
 }
 
-Ragged ActionSets::candidates(Span<const EntityId> at, Span<const std::int32_t> query_of, Span<const Query> queries,
-                              bool last_hop) const {
-  const std::size_t n = at.size();
+void ActionSets::check_rows(std::size_t n, Span<const std::int32_t> query_of, Span<const Query> queries) const {
   if (query_of.size() != n) {
-    throw std::invalid_argument("candidates: expected " + std::to_string(n) + " query indices, got " +
+    throw std::invalid_argument("expected " + std::to_string(n) + " query indices, got " +
                                 std::to_string(query_of.size()));
   }
   for (const Query& q : queries) check_query(q);
@@ -155,9 +196,22 @@ Ragged ActionSets::candidates(Span<const EntityId> at, Span<const std::int32_t> 
                               ")");
     }
   }
+}
+
+std::vector<QueryPlan> ActionSets::plans(Span<const Query> queries) const {
+  std::vector<QueryPlan> made(queries.size());
+  parallel_for(static_cast<std::int64_t>(queries.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) made[i] = plan(queries[i]);
+  });
+  return made;
+}
+
+Ragged ActionSets::candidates(Span<const EntityId> at, Span<const std::int32_t> query_of, Span<const Query> queries,
+                              bool last_hop) const {
+  const std::size_t n = at.size();
+  check_rows(n, query_of, queries);
   Ragged out;
   out.offsets.assign(n + 1, 0);
-  constexpr std::int64_t kGrain = 2048;
   const auto row_of = [&](std::size_t i) {
     return row(at[i], queries[static_cast<std::size_t>(query_of[i])], last_hop);
   };
@@ -183,6 +237,67 @@ Ragged ActionSets::candidates(Span<const EntityId> at, Span<const std::int32_t> 
       }
     }
   });
+  return out;
+}
+
+OpenRelations ActionSets::relations(Span<const EntityId> at, Span<const std::int32_t> query_of,
+                                    Span<const Query> queries, bool last_hop) const {
+  check_rows(at.size(), query_of, queries);
+  const std::vector<QueryPlan> planned = plans(queries);
+  OpenRelations out;
+  in_pieces(
+      at.size(), kGrain,
+      [&](std::size_t begin, std::size_t end) {
+        OpenRelations piece;
+        const auto add = [&piece](RelationId relation, std::size_t count) {
+          piece.relations.push_back(relation);
+          piece.counts.push_back(static_cast<std::int32_t>(count));
+        };
+        for (std::size_t i = begin; i < end; ++i) {
+          add(graph().stay(), 1);
+          row(at[i], planned[static_cast<std::size_t>(query_of[i])], last_hop).each_relation(add);
+          piece.offsets.push_back(static_cast<std::int64_t>(piece.relations.size()));
+        }
+        return piece;
+      },
+      [&](OpenRelations&& piece) {
+        append_offsets(out.offsets, piece.offsets);
+        append(out.relations, piece.relations);
+        append(out.counts, piece.counts);
+      });
+  return out;
+}
+
+OpenTails ActionSets::tails(Span<const EntityId> at, Span<const RelationId> relations,
+                            Span<const std::int32_t> query_of, Span<const Query> queries, bool last_hop) const {
+  const std::size_t n = at.size();
+  check_length(relations.size(), n, "relations");
+  check_rows(n, query_of, queries);
+  const RelationId stay = graph().stay();
+  for (const RelationId r : relations) {
+    if (r != stay) graph().check_relation(r);
+  }
+  const std::vector<QueryPlan> planned = plans(queries);
+  OpenTails out;
+  in_pieces(
+      n, kGrain,
+      [&](std::size_t begin, std::size_t end) {
+        OpenTails piece;
+        for (std::size_t i = begin; i < end; ++i) {
+          const ActionRow actions = row(at[i], planned[static_cast<std::size_t>(query_of[i])], last_hop);
+          if (relations[i] == stay) {
+            piece.entities.push_back(at[i]);
+          } else {
+            actions.each_tail(relations[i], [&piece](EntityId tail) { piece.entities.push_back(tail); });
+          }
+          piece.offsets.push_back(static_cast<std::int64_t>(piece.entities.size()));
+        }
+        return piece;
+      },
+      [&](OpenTails&& piece) {
+        append_offsets(out.offsets, piece.offsets);
+        append(out.entities, piece.entities);
+      });
   return out;
 }
 

@@ -53,8 +53,44 @@ struct ActionRow {
   std::size_t num_visible() const { return edges.size() - static_cast<std::size_t>(num_hidden); }
   /// STAY and the legal edges, counted.
   std::size_t count() const;
+  /// One past the last slot of the relation of slot `begin`, `begin` the first of it. O(log of what is skipped).
+  std::size_t run_end(std::size_t begin) const;
+  /// Legal edges in slots [begin, end), all of one relation. O(1) where none can be closed; else a search for each
+  /// answer or a look at each edge, whichever are fewer.
+  std::size_t count_run(std::size_t begin, std::size_t end) const;
+  /// Calls take(relation, number of legal entities) for each relation with a legal edge, rising; not for STAY.
+  template <class Take>
+  void each_relation(const Take& take) const {
+    for (std::size_t slot = 0, next; slot < edges.size(); slot = next) {
+      next = run_end(slot);
+      const std::size_t count = count_run(slot, next);
+      if (count > 0) take(edges[slot].relation, count);
+    }
+  }
+  /// Calls take(entity) for the legal tails of a relation, rising.
+  template <class Take>
+  void each_tail(RelationId relation, const Take& take) const {
+    const Span<const Edge> run = of_relation(edges, relation);
+    const auto begin = static_cast<std::size_t>(run.data() - edges.data());
+    for (std::size_t slot = begin; slot < begin + run.size(); ++slot) {
+      if (legal(slot)) take(edges[slot].tail);
+    }
+  }
   /// Replaces `slots` by those that are not legal, in rising order. O(1) where nothing is filtered.
   void closed(std::vector<std::int32_t>& slots) const;
+};
+
+/// Relations open to walkers, rows side by side: row i is [offsets[i], offsets[i + 1]).
+struct OpenRelations {
+  std::vector<std::int64_t> offsets{0};
+  std::vector<RelationId> relations;
+  std::vector<std::int32_t> counts;  ///< of the legal entities of each
+};
+
+/// Entities that relations lead to, rows as above.
+struct OpenTails {
+  std::vector<std::int64_t> offsets{0};
+  std::vector<EntityId> entities;
 };
 
 /// The one place that decides which moves are legal: environments, beam search and training all ask it.
@@ -78,12 +114,24 @@ class ActionSets {
   Ragged candidates(Span<const EntityId> at, Span<const std::int32_t> query_of, Span<const Query> queries,
                     bool last_hop) const;
 
+  /// Row i: STAY, which counts one entity, then the relations with a legal edge at at[i], rising.
+  OpenRelations relations(Span<const EntityId> at, Span<const std::int32_t> query_of, Span<const Query> queries,
+                          bool last_hop) const;
+
+  /// Row i: the legal entities of relations[i] at at[i], rising; at[i] itself for STAY.
+  /// @param relations  one per row, STAY included
+  OpenTails tails(Span<const EntityId> at, Span<const RelationId> relations, Span<const std::int32_t> query_of,
+                  Span<const Query> queries, bool last_hop) const;
+
   /// Throws std::out_of_range unless source and target are entities and relation is an edge's; a target may be -1.
   void check_query(const Query& query) const;
 
  private:
   /// What is filtered at the last hop; empty where that is nothing but the target.
   Span<const Edge> closed_answers(const Query& query) const;
+  /// Throws unless there is an index into `queries` for each of n rows, and every query is in range.
+  void check_rows(std::size_t n, Span<const std::int32_t> query_of, Span<const Query> queries) const;
+  std::vector<QueryPlan> plans(Span<const Query> queries) const;
 
   Expand expand_;
   ActionRules rules_;

@@ -70,6 +70,10 @@ bool use_everything(const GraphFile& f) {
                const std::int32_t first = 0;
                const Query query{e, 0, g.num_entities() - 1};
                actions.candidates({&e, 1}, {&first, 1}, {&query, 1}, true);
+               actions.relations({&e, 1}, {&first, 1}, {&query, 1}, true);
+               for (RelationId r = 0; r <= g.stay(); ++r) {
+                 actions.tails({&e, 1}, {&r, 1}, {&first, 1}, {&query, 1}, true);
+               }
              }
            });
   for (const auto* names : {&f.entities, &f.relations, &f.labels}) {

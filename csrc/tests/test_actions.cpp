@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <map>
 
 #include "core/actions.h"
 #include "core/thread_pool.h"
@@ -22,6 +23,20 @@ std::vector<Edge> legal_moves(const Sample& s, EntityId at, const Query& q, Acti
     moves.push_back(e);
   }
   return moves;
+}
+
+/// Relations and tails of a row against its moves, STAY apart.
+void check_runs(const Sample& s, const ActionRow& row, const std::vector<Edge>& moves) {
+  std::map<RelationId, std::vector<EntityId>> expected, found;
+  for (auto move = moves.begin() + 1; move != moves.end(); ++move) expected[move->relation].push_back(move->tail);
+  std::map<RelationId, std::size_t> counts;
+  row.each_relation([&](RelationId r, std::size_t count) { counts[r] = count; });
+  CHECK_EQ(counts.size(), expected.size());
+  for (RelationId r = 0; r < 2 * s.num_relations; ++r) {
+    row.each_tail(r, [&](EntityId tail) { found[r].push_back(tail); });
+    if (found.count(r) == 1) CHECK_EQ(counts[r], found[r].size());
+  }
+  CHECK(found == expected);
 }
 
 }  // namespace
@@ -65,10 +80,30 @@ TEST(actions_are_stay_and_the_legal_edges) {
             if (!shut) open.push_back(planned.edges[slot]);
           }
           CHECK(open == moves);
+          check_runs(s, planned, moves);
         }
       }
     }
   }
+}
+
+TEST(relations_of_long_runs_count_closed_answers) {
+  // A hub 0 with a run of 500, of which 7 are answers of (1, 1, ?) and one is the target's.
+  std::vector<Triple> facts;
+  for (EntityId e = 2; e < 502; ++e) facts.push_back({0, 0, e});
+  for (EntityId e = 5; e < 400; e += 60) facts.push_back({1, 1, e});
+  facts.push_back({0, 1, 1});
+  const ActionSets actions(Expand(Graph::from_triples(facts, 502, 2)), {});
+  const std::vector<EntityId> at{0, 0, 0};
+  const std::vector<std::int32_t> query_of{0, 1, 0};
+  const std::vector<Query> queries{{1, 1, 65}, {0, 0, 4}};
+  const OpenRelations middle = actions.relations(at, query_of, queries, false);
+  const OpenRelations last = actions.relations(at, query_of, queries, true);
+  CHECK(middle.offsets == std::vector<std::int64_t>({0, 3, 6, 9}));
+  CHECK(middle.relations == std::vector<RelationId>({4, 0, 1, 4, 0, 1, 4, 0, 1}));
+  CHECK(middle.counts == std::vector<std::int32_t>({1, 500, 1, 1, 499, 1, 1, 500, 1}));
+  CHECK(last.offsets == std::vector<std::int64_t>({0, 3, 5, 8}));  // 1's own answers are all shut but the target
+  CHECK(last.counts == std::vector<std::int32_t>({1, 494, 1, 1, 1, 1, 494, 1}));
 }
 
 TEST(actions_refuse_ids_out_of_range) {

@@ -44,7 +44,15 @@ def test_results_are_the_same_on_one_and_two_threads(graph: Graph) -> None:
     for threads in (1, 2):
         set_num_threads(threads)
         assert num_threads() == threads
-        results.append((*expand(frontier, ids([-1])), *actions.candidates(frontier, frontier % 2, queries, True)))
+        rows = frontier % 2, queries, True
+        results.append(
+            (
+                *expand(frontier, ids([-1])),
+                *actions.candidates(frontier, *rows),
+                *actions.relations(frontier, *rows),
+                *actions.tails(frontier, frontier % 11, *rows),
+            )
+        )
     for one, two in zip(*results, strict=True):
         np.testing.assert_array_equal(one, two)
 
