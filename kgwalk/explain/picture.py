@@ -105,14 +105,13 @@ def _arrows(explanation: Explanation) -> dict[tuple[str, str], Drawn]:
     """The arrows between entities in order of first use, paths that share one added up."""
     arrows: dict[tuple[str, str], Drawn] = {}
     for path in (path for answer in explanation.answers for path in answer.paths):
-        here = explanation.source
-        for hop in path.hops:
-            drawn = arrows.get((here, hop.entity), Drawn({}, 0.0))
-            name = short(_relation(hop.relation, hop.inverse), 24, 1)
-            arrows[here, hop.entity] = Drawn(
-                {**drawn.relations, name: None}, drawn.probability + math.exp(path.log_prob)
-            )
-            here = hop.entity
+        entities = [explanation.source, *(hop.entity for hop in path.hops)]
+        # A path that goes back and forth uses an arrow twice, and counts once.
+        for arrow in dict.fromkeys(pairwise(entities)):
+            before = arrows.setdefault(arrow, Drawn({}, 0.0))
+            arrows[arrow] = Drawn(before.relations, before.probability + math.exp(path.log_prob))
+        for arrow, hop in zip(pairwise(entities), path.hops, strict=True):
+            arrows[arrow].relations[short(_relation(hop.relation, hop.inverse), 24, 1)] = None
     return arrows
 
 
@@ -142,17 +141,8 @@ def _draw_nodes(axes: Axes, explanation: Explanation, layout: Layered, answers: 
         axes.scatter([x], [y], s=size, color=color, zorder=4, edgecolors="white", linewidths=1.2)
         taken.append(Bbox([[x - radius, y - radius], [x + radius, y + radius]]).transformed(axes.transData))
         if found:
-            axes.text(
-                x,
-                y - 0.005,
-                str(found.rank),
-                color="white",
-                size=9,
-                weight="bold",
-                ha="center",
-                va="center_baseline",
-                zorder=6,
-            )
+            middle: dict[str, Any] = {"ha": "center", "va": "center_baseline", "weight": "bold"}
+            axes.text(x, y - 0.005, str(found.rank), color="white", fontsize=9, zorder=6, **middle)
         if found and name not in goes_on and name != explanation.source:
             label = _write(axes, x + 0.22, y, short(labels[name], 28, 1), INK, 9.5, "left", "bottom", weight="bold")
             below, beside = y, ("left", "top")
@@ -160,10 +150,8 @@ def _draw_nodes(axes: Axes, explanation: Explanation, layout: Layered, answers: 
         else:
             weight = "bold" if radius == BADGE else "normal"
             label = _write(axes, x, y - radius - 0.03, short(labels[name], 20, 2), INK, 8.5, "center", "top", weight)
-            below, beside = (
-                axes.transData.inverted().transform(label.get_window_extent())[0][1] - 0.03,
-                ("center", "top"),
-            )
+            (_, bottom), _ = axes.transData.inverted().transform(label.get_window_extent())
+            below, beside = bottom - 0.03, ("center", "top")
         if found:
             taken.append(_write(axes, x, below, _verdict(found), GREY, 7.5, *beside).get_window_extent())
         taken.append(label.get_window_extent())
@@ -266,7 +254,8 @@ def _write(
     """Text on a white ground, over the lines."""
     box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
     style: dict[str, Any] = {"ha": horizontal, "va": vertical, "fontsize": size, "color": color, "weight": weight}
-    return axes.text(x, y, text, bbox=box, zorder=5, linespacing=1.1, **style)
+    # A name may well have two dollar signs.
+    return axes.text(x, y, text, bbox=box, zorder=5, linespacing=1.1, parse_math=False, **style)
 
 
 def _write_title(axes: Axes, explanation: Explanation, small: str, size: tuple[float, float]) -> None:
@@ -275,10 +264,10 @@ def _write_title(axes: Axes, explanation: Explanation, small: str, size: tuple[f
     relation = _relation(explanation.relation.removeprefix(INVERSE), inverse)
     x = 0.3
     for text, color in ((short(explanation.label, 34, 1), INK), (short(relation, 34, 1), PATH), ("\u2192  ?", INK)):
-        words = axes.text(x, y, text, fontsize=15, color=color, weight="bold")
+        words = axes.text(x, y, text, fontsize=15, color=color, weight="bold", parse_math=False)
         x = axes.transData.inverted().transform(words.get_window_extent())[1][0] + 0.16
     if small:
-        axes.text(0.3, y - 0.22, small, fontsize=9, color=GREY)
+        axes.text(0.3, y - 0.22, small, fontsize=9, color=GREY, parse_math=False)
 
 
 def _relation(name: str, inverse: bool) -> str:

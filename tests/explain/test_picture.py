@@ -69,6 +69,20 @@ def test_probable_arrows_are_wide_and_dark() -> None:
     assert "0.4" in texts(draw(BOB))[-1].get_text()
 
 
+def test_a_path_back_and_forth_counts_once_on_an_arrow() -> None:
+    there_and_back = path(0.3, hop("r", "ann"), hop("r", "bob", inverse=True), hop("r", "ann"))
+    figure = draw(Explanation("bob", "Bob", "aunt", (Answer(1, "ann", "Ann", -1.0, False, (there_and_back,)),)))
+    assert len(figure.axes[0].lines) == 2
+    assert texts(figure)[-1].get_text().endswith("the widest 0.3")
+
+
+def test_names_are_no_formulas(tmp_path: Path) -> None:
+    priced = Hop("costs_$", False, "a", "A$AP $\\frac")
+    answer = Answer(1, "a", "A$AP $\\frac", -1.0, False, (path(0.3, priced),))
+    save_picture(Explanation("$x$", "$x_$", "costs_$", (answer,)), tmp_path / "why.svg", title="$$")
+    assert "<!-- A$AP $\\frac -->" in (tmp_path / "why.svg").read_text()
+
+
 def test_relations_between_the_same_two_share_an_arrow() -> None:
     many = [path(0.1, hop(f"r{i}", "ann")) for i in range(5)]
     figure = draw(Explanation("bob", "Bob", "aunt", (Answer(1, "ann", "Ann", -1.0, False, tuple(many)),)))
