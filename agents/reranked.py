@@ -6,7 +6,7 @@ from pathlib import Path
 
 from kgwalk.data import Directions
 from kgwalk.graph import Graph
-from kgwalk.protocols import Agent, Ids, Ranked, Reasoner, Scorer
+from kgwalk.protocols import Agent, Ids, Ranked, Reasoner, RuleGuided, Scorer
 from kgwalk.scorers.facts import scorer_name
 from kgwalk.search import rerank
 
@@ -37,6 +37,8 @@ class Reranked:
         self.directions: Directions = getattr(agent, "directions", "both")
         if isinstance(agent, Reasoner):
             self.rules, self.evidence = agent.rules, agent.evidence
+        if isinstance(agent, RuleGuided):
+            self.rules, self.confidence = agent.rules, agent.confidence
 
     def answer(self, queries: Ids, graph: Graph) -> Ranked:
         """See ``kgwalk.protocols.Agent``."""

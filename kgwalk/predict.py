@@ -17,7 +17,7 @@ from rich.progress import track
 
 from kgwalk.data.dataset import Dataset
 from kgwalk.data.files import DamagedFileError, read_text
-from kgwalk.explain import Answer, Explanation, explain_all
+from kgwalk.explain import Answer, Explainer, Explanation, RuleInWords
 from kgwalk.files import atomic_path
 from kgwalk.protocols import Agent, Ids
 
@@ -80,12 +80,13 @@ def predict(
     if output.suffix not in _WRITERS:
         raise ValueError(f"{output}: cannot tell the format; expected a name ending in {', '.join(_WRITERS)}")
     asked, skipped = resolve(dataset, queries, read_questions(queries), skip_unknown)
+    explainer = Explainer(agent, dataset)
 
     def explanations() -> Iterator[Explanation]:
         console = Console(stderr=True)
         begins = range(0, len(asked), batch_size)
         for begin in track(begins, "predicting", console=console, transient=True, disable=not console.is_terminal):
-            yield from explain_all(agent, dataset, asked[begin : begin + batch_size], answers=answers, paths=1)
+            yield from explainer(asked[begin : begin + batch_size], answers=answers, paths=1)
 
     with atomic_path(output) as temporary:
         written = _WRITERS[output.suffix](explanations(), temporary)
@@ -170,11 +171,12 @@ def _frame(explanations: Iterator[Explanation]) -> pl.DataFrame:
             answer.known,
             _path(answer),
             math.exp(answer.paths[0].log_prob) if answer.paths else None,
-            answer.rules[0].words if answer.rules else None,
-            answer.rules[0].confidence if answer.rules else None,
+            rule.words if rule else None,
+            rule.confidence if rule else None,
         )
         for explained in explanations
         for answer in explained.answers
+        for rule in [_rule(answer)]
     ]
     schema = {
         "source": pl.String,
@@ -196,6 +198,12 @@ def _path(answer: Answer) -> str | None:
     """The best path, or the first walk of the best rule that has any."""
     walks = [path for rule in answer.rules[:1] for path in rule.groundings if path.hops]
     return str([*answer.paths, *walks][0]) if answer.paths or walks else None
+
+
+def _rule(answer: Answer) -> RuleInWords | None:
+    """The best rule of the best path; the best of all where there are no paths."""
+    rules = answer.paths[0].rules if answer.paths else answer.rules
+    return rules[0] if rules else None
 
 
 def _write_tsv(explanations: Iterator[Explanation], path: Path) -> int:

@@ -151,6 +151,19 @@ class Reasoner(Agent, Protocol):
 
 
 @runtime_checkable
+class RuleGuided(Agent, Protocol):
+    """An agent that knows what rules are worth; where it walks, its paths are explained by those they instantiate.
+
+    It may be a `Reasoner` at once: then its answers have paths, and evidence beside them.
+    """
+
+    rules: Any
+    """``kgwalk.rules.RuleSet``."""
+    confidence: NDArray[np.float64]
+    """(len(rules),): what the agent takes each rule to be worth, in [0, 1]; it does not use those of 0."""
+
+
+@runtime_checkable
 class Scorer(Protocol):
     """How plausible a fact is: reward shaping, teacher, pruner, baseline, re-ranker."""
 

@@ -167,7 +167,8 @@ class RuleGuiderTrainer:
         learner = JointLearner(agent, self._rule_reward(agent), self._end_reward(), self.dataset, c, self.seed)
         model = agent.policy
         if c.freeze:
-            assert isinstance(model, SplitPolicy) and model.entity_agent is not None
+            assert isinstance(model, SplitPolicy)
+            assert model.entity_agent is not None  # the configuration says so
             model.relation_agent.requires_grad_(False)
             model = model.entity_agent
         weigh, agent.walk_weight = agent.walk_weight, None  # walks are selected by what they find alone

@@ -9,7 +9,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 import kgwalk
-from kgwalk.cli import data, evaluate, explain, predict, quickstart, rules, score, train
+from kgwalk.cli import data, evaluate, explain, judge, predict, quickstart, rules, score, train
 from kgwalk.cli.console import err, out, start_logging
 
 EXPECTED = (ValueError, LookupError, OSError, ImportError, MemoryError, RecursionError)
@@ -74,6 +74,7 @@ app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(explain.explain)
 app.command()(predict.predict)
+app.add_typer(judge.app, name="judge")
 
 
 def main() -> None:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -22,6 +24,9 @@ def explain(
     answers: Annotated[int, typer.Option(min=1, help="How many answers.")] = 5,
     paths: Annotated[int, typer.Option(min=0, help="How many paths, or rules, for each.")] = 3,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    picture: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Draw the paths as well, into a .png, .svg or .pdf.")
+    ] = None,
     split: Split = "test",
     data_dir: DataDir = None,
     threads: Threads = None,
@@ -29,16 +34,31 @@ def explain(
     """Ask one query and show the answers with the paths that lead there.
 
     For example `kgwalk explain runs/family-reinforce-seed0 "Leo Penn" cousin`. Numbers are the probabilities of paths,
-    or the confidences of rules, which come with walks that make them true.
-    Arrows point from head to tail: a step `<--uncle--` was walked against the relation's direction.
+    or the confidences of rules, which come with walks that make them true; a rule that a path is an instance of stands
+    below it. Arrows point from head to tail: a step `<--uncle--` was walked against the relation's direction.
     """
     from kgwalk.explain import explain as explained
 
+    save = None if picture is None else _drawing(picture)
     agent, dataset = load_run(run, data_dir, threads)
     explanation = explained(agent, dataset, source, relation, answers=answers, paths=paths, split=split)
+    if picture is not None and save is not None:
+        save(explanation, picture, title=f"{dataset.name}, {agent.name}")
+        err.print(f"picture in {picture}", markup=False, soft_wrap=True)
     if as_json:
         typer.echo(json.dumps(explanation.to_json(), indent=2, ensure_ascii=False))
     else:
         out.print(str(explanation), markup=False, soft_wrap=True)
         if isinstance(agent, DenseAgent):
             err.print(f"{agent.name} does not walk: its scores are the model's own, and no path is behind them")
+
+
+def _drawing(path: Path) -> Callable[..., None]:
+    """What draws into a file; refuses before an agent has worked what it could not draw after."""
+    try:
+        from kgwalk.explain.picture import FORMATS, save_picture
+    except ModuleNotFoundError as error:
+        raise ImportError(f"--picture needs {error.name}, which is not installed: pip install {error.name}") from error
+    if path.suffix not in FORMATS:
+        raise ValueError(f"{path}: cannot tell the format; expected a name ending in {', '.join(FORMATS)}")
+    return save_picture

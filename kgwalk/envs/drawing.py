@@ -77,7 +77,7 @@ def _draw_fan(axes: Axes, view: WalkView, anchor: int, x: float, taken: set[int]
         axes.plot([x, to_x], [0, to_y], color=PALE, linewidth=1.1, alpha=0.8, zorder=1)
         axes.scatter([to_x], [to_y], s=34, color=PALE, zorder=2, edgecolors="white", linewidths=0.8)
         vertical = "bottom" if side > 0 else "top"
-        label = _short(view.task.dataset.label(entity), 17, 2)
+        label = short(view.task.dataset.label(entity), 17, 2)
         axes.text(to_x, to_y + 0.05 * side, label, ha="center", va=vertical, fontsize=6.8, color=GREY, linespacing=1.05)
 
 
@@ -90,10 +90,10 @@ def _draw_column(axes: Axes, view: WalkView, start: float, x: float) -> None:
     for (_, relation, entity), y in zip(moves, heights.tolist(), strict=True):
         axes.plot([start, x], [0, y], color=OPEN, linewidth=1.2, alpha=0.5, zorder=1)
         axes.scatter([x], [y], s=46, color=OPEN, zorder=2, edgecolors="white", linewidths=0.8)
-        name = _short(_relation(view, relation), 30, 1)
+        name = short(_relation(view, relation), 30, 1)
         axes.text(x + 0.06, y + 0.012, name, va="bottom", fontsize=6.8, color=OPEN)
         if entity >= 0:
-            axes.text(x + 0.06, y + 0.008, _short(data.label(entity), 30, 1), va="top", fontsize=8, color=INK)
+            axes.text(x + 0.06, y + 0.008, short(data.label(entity), 30, 1), va="top", fontsize=8, color=INK)
     hidden = len(open_now) - len(moves)
     if hidden > 0:
         axes.text(x + 0.06, -1.11, f"and {hidden} more", va="bottom", fontsize=7.5, color=GREY, style="italic")
@@ -125,12 +125,12 @@ def _draw_path(axes: Axes, view: WalkView, spots: dict[int, tuple[float, float]]
             connectionstyle=f"arc3,rad={bend}",
         )
         lift = 0.5 * bend * (start - end) * unit_x / unit_y
-        name = _short(_relation(view, hop.relation), 20, 2)
+        name = short(_relation(view, hop.relation), 20, 2)
         _write(axes, (start + end) / 2, lift + 0.035, name, PATH, size=8, vertical="bottom")
     colors = [OUTCOME[view.hit] if entity == here else PATH for entity in graph]
     nx.draw_networkx_nodes(graph, spots, ax=axes, node_size=420, node_color=colors, edgecolors="white", linewidths=1.6)
     for entity, (x, _) in spots.items():
-        _write(axes, x, -0.095, _short(data.label(entity), 18, 3), INK, size=9.5, vertical="top", weight="bold")
+        _write(axes, x, -0.095, short(data.label(entity), 18, 3), INK, size=9.5, vertical="top", weight="bold")
     waits = Counter(
         start for start, relation in zip(visited, view.relations.tolist(), strict=False) if relation == stay
     )
@@ -149,13 +149,13 @@ def _write(
 
 
 def _write_title(figure: Figure, view: WalkView) -> None:
-    relation = _short(_relation(view, int(view.query[1])), 34, 1)
-    title = figure.text(0.03, 0.925, _short(view.source, 34, 1), fontsize=15, color=INK, weight="bold")
+    relation = short(_relation(view, int(view.query[1])), 34, 1)
+    title = figure.text(0.03, 0.925, short(view.source, 34, 1), fontsize=15, color=INK, weight="bold")
     for text, color in ((f"  {relation}", PATH), ("  \u2192  ?", INK)):
         box = title.get_window_extent().transformed(figure.transFigure.inverted())
         title = figure.text(box.x1, 0.925, text, fontsize=15, color=color, weight="bold")
     color = {True: HIT, False: MISS, None: GREY}[view.hit]
-    figure.text(0.97, 0.925, _short(view.verdict, 40, 1), fontsize=12, color=color, ha="right", weight="bold")
+    figure.text(0.97, 0.925, short(view.verdict, 40, 1), fontsize=12, color=color, ha="right", weight="bold")
     figure.text(0.031, 0.882, view.task.dataset.name, fontsize=9, color=GREY)
 
 
@@ -174,7 +174,7 @@ def _spread(items: list[Item], count: int) -> list[Item]:
     return [items[int(i)] for i in np.linspace(0, len(items) - 1, count).round()]
 
 
-def _short(text: str, width: int, lines: int) -> str:
+def short(text: str, width: int, lines: int) -> str:
     """``text`` broken into at most so many lines of about so many characters, the rest cut off."""
     spaced = text.replace("_", " ").strip()
     return "\n".join(textwrap.wrap(spaced, width, max_lines=lines, placeholder="\u2026")) or text

@@ -3,6 +3,7 @@
 from kgwalk._core import RuleMiner, RulePredictor, RuleSet
 from kgwalk.rules.confidence import SMOOTHING, applied_confidence
 from kgwalk.rules.guide import RuleGuide
+from kgwalk.rules.instances import RuleInstances
 from kgwalk.rules.kinds import KINDS, Kind, count_kinds, rule_kinds
 from kgwalk.rules.mining import Mined, MiningConfig, mine
 from kgwalk.rules.reward import THRESHOLD, RuleReward
@@ -19,6 +20,7 @@ __all__ = [
     "Mined",
     "MiningConfig",
     "RuleGuide",
+    "RuleInstances",
     "RuleMiner",
     "RulePredictor",
     "RuleReward",

@@ -14,7 +14,7 @@ from kgwalk.agents.reinforce import Reinforce
 from kgwalk.data import Dataset
 from kgwalk.evaluation import evaluate
 from kgwalk.explain import explain
-from kgwalk.protocols import Agent, DenseAgent, Reasoner
+from kgwalk.protocols import Agent, DenseAgent, Reasoner, RuleGuided
 from kgwalk.rules import MiningConfig, mine
 from kgwalk.search import Prune, rerank
 from tests.scorers.fakes import TableScorer
@@ -92,6 +92,7 @@ def test_it_is_what_it_wraps(walker: Reinforce, rules: RuleAgent, scorer: TableS
     assert not isinstance(walked, Reasoner)
     assert not isinstance(walked, DenseAgent)
     assert isinstance(reasoned, Reasoner)
+    assert isinstance(reasoned, RuleGuided)
     source, relation, _ = family.queries("test")[0].tolist()
     assert explain(walked, family, source, relation).answers[0].paths
     assert explain(reasoned, family, source, relation).answers[0].rules

@@ -53,6 +53,18 @@ def test_explain_in_words_and_json(trained: Any) -> None:
     assert told["answers"][0]["paths"][0]["hops"]
 
 
+def test_pictures_that_cannot_be_drawn_are_refused_first(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    done = trained("explain", RUN, "nobody", "cousin", "--picture", "why.jpg")
+    assert done.exit_code == 2
+    assert "why.jpg: cannot tell the format; expected a name ending in .png, .svg" in done.stderr
+    for module in ("kgwalk.explain.picture", "kgwalk.envs.drawing"):
+        monkeypatch.delitem(sys.modules, module, raising=False)
+    monkeypatch.setitem(sys.modules, "matplotlib", None)  # type: ignore[arg-type]
+    done = trained("explain", RUN, "nobody", "cousin", "--picture", "why.png")
+    assert done.exit_code == 2
+    assert "--picture needs matplotlib, which is not installed: pip install matplotlib" in done.stderr
+
+
 def test_explain_unknown_entity_names_near_ones(trained: Any) -> None:
     source, relation = first_test_query()
     done = trained("explain", RUN, source + "x", relation)

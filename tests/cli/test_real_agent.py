@@ -100,3 +100,14 @@ def test_a_run_of_another_graph_is_refused(run: Path, tmp_path: Path) -> None:
     done = CliRunner().invoke(app, ["evaluate", str(other)])
     assert done.exit_code == 2
     assert "trained on Family" in done.stderr
+
+
+@pytest.mark.usefixtures("keep_num_threads")
+def test_a_picture_of_an_explanation(run: Path, dataset: Dataset, tmp_path: Path) -> None:
+    source, relation, _ = dataset.splits["test"][0].tolist()
+    query = (dataset.entities[source], dataset.relations[relation])
+    done = kgwalk("explain", run, *query, "--picture", tmp_path / "why.svg", "--threads", "1")
+    assert "why.svg" in done.stderr
+    best = done.stdout.splitlines()[1].split("  ")[1].removeprefix("1. ")
+    picture = (tmp_path / "why.svg").read_text()
+    assert all(f"<!-- {text} -->" in picture for text in (dataset.label(source), best, "Family, reinforce"))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +14,11 @@ from hypothesis import strategies as st
 
 from kgwalk.data import Dataset
 from kgwalk.explain import explain
+from kgwalk.predict import predict
+from kgwalk.protocols import Evidence, Reasoner, RuleGuided
 from kgwalk.search.merge import merge_waits
 from kgwalk.search.paths import Paths
+from tests.rules.oracle import Rule
 
 ADA, TOM, ANN, BOB, EVE, ZOE = range(6)
 PARENT, SISTER = range(2)
@@ -117,6 +121,81 @@ def test_explanation_as_json(tiny: Dataset, agent_of: Make) -> None:
     assert best["paths"][1]["hops"][2] == {"relation": "parent", "inverse": True, "entity": "ann", "label": "ann"}
     assert second["score"] is None
     assert second["paths"] == []
+
+
+AUNT = Rule(SISTER, (PARENT, SISTER)), 12, 40, 0.25
+SIBLINGS = Rule(SISTER, (PARENT, PARENT, PARENT + INVERSE)), 3, 4, 0.5
+
+
+def test_the_rules_of_a_path_stand_below_it(tiny: Dataset, guided_of: Make) -> None:
+    unused = Rule(SISTER, (PARENT, SISTER, SISTER)), 9, 9, 0.9
+    agent = guided_of({(BOB, SISTER): [(ANN, -0.7)]}, BOB_TO_ANN, AUNT, unused, SIBLINGS)
+    assert isinstance(agent, RuleGuided)
+    assert not isinstance(agent, Reasoner)
+    explanation = explain(agent, tiny, "bob", "sister")
+    assert str(explanation).splitlines()[1:] == [
+        "  1. ann  score -0.700",
+        "       0.350  bob --parent--> tom --sister--> ann",
+        "              by rule 0.250  X sister Y if X parent A and A sister Y",
+        "       0.150  bob --parent--> tom --parent--> ada <--parent-- ann",
+        "              by rule 0.500  X sister Y if X parent A and A parent B and Y parent B",
+    ]
+    told = json.loads(json.dumps(explanation.to_json(), allow_nan=False))["answers"][0]
+    assert told["paths"][0]["rules"] == [
+        {
+            "words": "X sister Y if X parent A and A sister Y",
+            "text": "sister(X,Y) <= parent(X,A), sister(A,Y)",
+            "confidence": 0.25,
+            "support": 12,
+            "predictions": 40,
+        }
+    ]
+    assert told["rules"] == []
+
+
+def test_a_path_shows_its_most_confident_rules_and_none_that_the_agent_does_not_use(
+    tiny: Dataset, guided_of: Make
+) -> None:
+    walk = paths_of((0, [BOB, TOM, EVE, ANN], [PARENT, PARENT + INVERSE, SISTER], 0.5))
+    cyclic = Rule(SISTER, (PARENT, PARENT + INVERSE, SISTER)), 1, 2, 0.1
+    constant = Rule(SISTER, (PARENT,), ANN, TOM), 2, 3, 0.4
+    agent = guided_of({(BOB, SISTER): [(ANN, -0.7)]}, walk, cyclic, constant)
+    words = [rule.words for rule in explain(agent, tiny, "bob", "sister").answers[0].paths[0].rules]
+    assert words == ["X sister ann if X parent tom", "X sister Y if X parent A and B parent A and B sister Y"]
+    agent.confidence[0] = 0
+    (rule,) = explain(agent, tiny, "bob", "sister").answers[0].paths[0].rules
+    assert (rule.confidence, rule.support, rule.predictions) == (0.4, 2, 3)
+
+
+def test_the_inverse_query_has_the_rules_of_the_walk_turned_round(tiny: Dataset, guided_of: Make) -> None:
+    back = paths_of((0, [ANN, TOM, BOB], [SISTER + INVERSE, PARENT + INVERSE], 0.5))
+    agent = guided_of({(ANN, SISTER + INVERSE): [(BOB, -0.7)]}, back, AUNT)
+    (path,) = explain(agent, tiny, "ann", "^sister").answers[0].paths
+    assert [rule.words for rule in path.rules] == ["X sister Y if X parent A and A sister Y"]
+
+
+def test_evidence_stays_beside_paths(tiny: Dataset, guided_of: Make) -> None:
+    agent = guided_of({(BOB, SISTER): [(ANN, -0.7)]}, BOB_TO_ANN, AUNT, SIBLINGS)
+    agent.evidence = lambda query, entity, graph, groundings: [Evidence(1, 0.5, [([BOB, TOM], [PARENT])])]
+    assert isinstance(agent, Reasoner)
+    lines = str(explain(agent, tiny, "bob", "sister", paths=1)).splitlines()
+    assert lines[2:] == [
+        "       0.350  bob --parent--> tom --sister--> ann",
+        "              by rule 0.250  X sister Y if X parent A and A sister Y",
+        "       0.500  X sister Y if X parent A and A parent B and Y parent B",
+        "                bob --parent--> tom",
+    ]
+
+
+def test_predictions_have_the_rule_of_their_path(tiny: Dataset, guided_of: Make, tmp_path: Path) -> None:
+    agent = guided_of({(BOB, SISTER): [(ANN, -0.7), (ADA, -0.9)]}, BOB_TO_ANN, AUNT)
+    (tmp_path / "queries.tsv").write_text("bob\tsister\n")
+    predict(agent, tiny, tmp_path / "queries.tsv", tmp_path / "out.tsv")
+    first, second = (tmp_path / "out.tsv").read_text().splitlines()[1:]
+    path, _, rule, confidence = first.split("\t")[-4:]
+    expected = ("bob --parent--> tom --sister--> ann", "X sister Y if X parent A and A sister Y", "0.25")
+    assert (path, rule, confidence) == expected
+    assert second.split("\t")[-4:] == [""] * 4
 
 
 def test_facts_of_the_graph_are_marked(tiny: Dataset, agent_of: Make) -> None:
