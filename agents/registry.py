@@ -16,7 +16,10 @@ from .walker import WalkerAgent
 Registered = WalkerAgent | RuleAgent | EmbeddingAgent
 
 _AGENTS: dict[str, type[Registered]] = {
-    agent.name: agent for agent in (Reinforce, RuleAgent, RuleGuider, *EMBEDDINGS.values())
+    Reinforce.name: Reinforce,
+    RuleAgent.name: RuleAgent,
+    RuleGuider.name: RuleGuider,
+    **EMBEDDINGS,
 }
 
 

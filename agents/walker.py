@@ -11,7 +11,7 @@ import torch
 
 from kgwalk.data import Directions
 from kgwalk.graph import ActionSets, Expand, Graph
-from kgwalk.protocols import Ids, Ranked
+from kgwalk.protocols import Ids, Policy, Ranked
 from kgwalk.search import ANY, Paths, Prune, chain, propagate_split, rank, search
 from kgwalk.search.answers import Pool
 from kgwalk.search.layout import Final
@@ -127,8 +127,9 @@ class WalkerAgent:
     def walks(self, queries: Ids, graph: Graph) -> Paths:
         """See ``kgwalk.protocols.Walker``: the beam's."""
         layout = chain(ANY, self.beam, hops=self.hops, per="query", final=self.final)
+        policy: Policy[Any] = self.policy
         with _still(self.policy):
-            return search(self._on(graph), self.policy, layout, queries, prune=self.prune)
+            return search(self._on(graph), policy, layout, queries, prune=self.prune)
 
     def _on(self, graph: Graph) -> ActionSets:
         """What is legal on a graph; kept, for the next batch asks about the same one."""

@@ -267,7 +267,8 @@ class SplitPolicy(nn.Module):
         places = state.places
         if places is not None:
             index = self._ids(rows)
-            places = Places(*(part.index_select(0, index) for part in places[:2]), ragged.lookup(places.memory, index))
+            source, at, memory = places
+            places = Places(source.index_select(0, index), at.index_select(0, index), ragged.lookup(memory, index))
         return SplitState(state.prefix[rows], state.prefixes, places)
 
     def follow(self, state: SplitState, relations: Ids) -> SplitState:

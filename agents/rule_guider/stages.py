@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import torch
+from torch import nn
 
 from kgwalk import scorers
 from kgwalk.data import Dataset
@@ -165,12 +166,12 @@ class RuleGuiderTrainer:
         if c.pretraining.steps:
             agent.policy.load_state_dict(load_tensors(self.folder / "pretraining" / "agent.safetensors")[0])
         learner = JointLearner(agent, self._rule_reward(agent), self._end_reward(), self.dataset, c, self.seed)
-        model = agent.policy
+        model: nn.Module = agent.policy
         if c.freeze:
-            assert isinstance(model, SplitPolicy)
-            assert model.entity_agent is not None  # the configuration says so
-            model.relation_agent.requires_grad_(False)
-            model = model.entity_agent
+            assert isinstance(agent.policy, SplitPolicy)
+            assert agent.policy.entity_agent is not None  # the configuration says so
+            agent.policy.relation_agent.requires_grad_(False)
+            model = agent.policy.entity_agent
         weigh, agent.walk_weight = agent.walk_weight, None  # walks are selected by what they find alone
 
         def keep() -> None:

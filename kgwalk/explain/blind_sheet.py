@@ -18,7 +18,7 @@ import numpy as np
 
 from kgwalk.data.dataset import Dataset
 from kgwalk.evaluation.ranking import filtered_ranks
-from kgwalk.explain.explainer import Routes, path_in_words
+from kgwalk.explain.explainer import Routes, path_in_words, walks_behind
 from kgwalk.explain.words import PathInWords
 from kgwalk.files import write_atomically
 from kgwalk.protocols import Agent, Ids
@@ -215,11 +215,13 @@ def _best_walks(agent: Agent, dataset: Dataset, facts: Ids, split: str) -> Itera
     """For each fact the filtered rank of its tail, and the agent's best walk to it in words, "" if there is none."""
     untold = facts.copy()
     untold[:, 2] = -1
-    ranked = agent.answer(untold, dataset.graph_for(split))
-    if ranked.paths is None:
+    graph = dataset.graph_for(split)
+    ranked = agent.answer(untold, graph)
+    paths = walks_behind(agent, ranked, untold, graph)
+    if paths is None:
         raise ValueError(f"{agent.name} does not walk: its answers have no paths to compare")
     ranks = filtered_ranks(ranked, facts, dataset.known_for(split))
-    routes = Routes(ranked.paths)
+    routes = Routes(paths)
     for row, (rank, target) in enumerate(zip(ranks.tolist(), facts[:, 2].tolist(), strict=True)):
         best = [path_in_words(*walk, dataset) for walk in routes.to(row, target, 1)]
         yield rank, "".join(str(_readable(path)) for path in best)

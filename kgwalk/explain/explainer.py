@@ -9,7 +9,8 @@ import numpy as np
 from kgwalk._core import RuleSet
 from kgwalk.data.dataset import Dataset
 from kgwalk.explain.words import Answer, Explanation, Hop, PathInWords, RuleInWords
-from kgwalk.protocols import Agent, Ids, Reasoner, RuleGuided
+from kgwalk.graph import Graph
+from kgwalk.protocols import Agent, Ids, Ranked, Reasoner, RuleGuided, Walker
 from kgwalk.rules.instances import RuleInstances
 from kgwalk.rules.words import rule_text, rule_words
 from kgwalk.search.merge import merge_waits
@@ -90,8 +91,9 @@ class Explainer:
     def __call__(self, queries: Ids, *, answers: int = 5, paths: int = 3) -> list[Explanation]:
         """Explanations of (n, 2) int32 queries: source, relation."""
         untold = np.column_stack([queries, np.full(len(queries), -1, dtype=np.int32)])
-        ranked = self.agent.answer(np.ascontiguousarray(untold, dtype=np.int32), self.graph)
-        routes = Routes(ranked.paths)
+        untold = np.ascontiguousarray(untold, dtype=np.int32)
+        ranked = self.agent.answer(untold, self.graph)
+        routes = Routes(walks_behind(self.agent, ranked, untold, self.graph))
 
         def answers_of(row: int, source: int, relation: int) -> Iterator[Answer]:
             begin = int(ranked.offsets[row])
@@ -139,6 +141,15 @@ class Explainer:
             return ()
         behind = agent.evidence((source, relation), entity, self.graph, GROUNDINGS)[:limit]
         return tuple(_rule(agent.rules, one.rule, one.confidence, self.dataset, one.groundings) for one in behind)
+
+
+def walks_behind(agent: Agent, ranked: Ranked, queries: Ids, graph: Graph) -> Paths | None:
+    """The walks behind an agent's answers: those it listed, or lists now; None if it does not walk."""
+    if ranked.paths is None and isinstance(agent, Walker):
+        listed: Paths = agent.walks(queries, graph)
+        return listed
+    paths: Paths | None = ranked.paths
+    return paths
 
 
 class Routes:
