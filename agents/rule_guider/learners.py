@@ -19,6 +19,7 @@ from ..walker import WalkerAgent, walking_rules
 from ..warm_start import FreshPaths
 from .config import RuleGuiderConfig
 
+_LEAST = 0.01
 _ROLLOUTS = 20  # walks per query of valid by which pretraining is judged
 
 
@@ -111,7 +112,7 @@ class JointLearner:
             max_branch=c.likelihood.branch,
             seed=seed,
             # All of these walks arrive, and without a rule's share all are worth the same.
-            reward=self.reward if 0 < c.rule_weight < 1 else None,
+            reward=self.positive_reward if c.rule_weight else None,
         )
         self.gradient = PolicyGradient(
             agent.policy, actions, queries, self.reward, c.joint, hops=agent.hops, seed=seed, extra=self.extra
@@ -121,6 +122,10 @@ class JointLearner:
         """``lambda * rule + (1 - lambda) * end`` of each walk (section 3.2)."""
         share = self.config.rule_weight
         return share * self.rules(walks, queries) + (1 - share) * self.end(walks, queries)
+
+    def positive_reward(self, walks: FinishedWalks, queries: Ids) -> NDArray[np.float64]:
+        """The same, and no less than 0.01: a likelihood weighted by nothing has no logarithm."""
+        return np.maximum(self.reward(walks, queries), _LEAST)
 
     def loss(self, step: int) -> tuple[Tensor, Mapping[str, float]]:
         """The loss of a step, and numbers to log."""
