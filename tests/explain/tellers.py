@@ -24,7 +24,7 @@ class Teller:
         facts = np.unique(dataset.queries(SPLIT), axis=0)
         self.name = name
         self.facts = {(s, r): [f for f in facts.tolist() if f[:2] == [s, r]] for s, r, _ in facts.tolist()}
-        self.answers, self.walks = answers, walks
+        self.answers, self.walked = answers, walks  # `walks` would make it a Walker
         self.stay = dataset.graph.stay
 
     def answer(self, queries: Ids, graph: Any) -> Ranked:
@@ -34,7 +34,7 @@ class Teller:
         for row, (source, relation, _) in enumerate(queries.tolist()):
             targets = [target for _, _, target in self.facts[source, relation]]
             listed.append(sorted(self.answers(source, relation, targets), key=lambda pair: -pair[1]))
-            paths += [(row, source, walk) for target in targets for walk in self.walks(source, relation, target)]
+            paths += [(row, source, walk) for target in targets for walk in self.walked(source, relation, target)]
         flat = [pair for one in listed for pair in one]
         return Ranked(
             np.cumsum([0, *map(len, listed)], dtype=np.int64),
