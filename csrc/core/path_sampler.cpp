@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <cmath>
+#include <stdexcept>
+#include <string>
 #include <utility>
 
 #include "core/pieces.h"
@@ -30,13 +32,17 @@ class Sampler {
     // Edges into the target, from its own row: (target, r, x) stands for (x, inverse r, target).
     into_target_.clear();
     for (const Edge& e : actions_.expand().full_row(query.target)) {
+      leads_to_target_[place_of(e.tail)] = 1;
       into_target_.push_back({actions_.graph().inverse(e.relation), e.tail});
-      leads_to_target_[static_cast<std::size_t>(e.tail)] = 1;
     }
     std::sort(into_target_.begin(), into_target_.end(),
               [](Edge a, Edge b) { return a.tail != b.tail ? a.tail < b.tail : a.relation < b.relation; });
-    if (query.source == query.target) keep({1, 1});
-    descend({1, 1});
+    // A simple path ends at its answer.
+    if (query.source == query.target) {
+      keep({1, 1});
+    } else {
+      descend({1, 1});
+    }
     for (const Edge& e : into_target_) leads_to_target_[static_cast<std::size_t>(e.tail)] = 0;
     write(out, index);
   }
@@ -51,6 +57,16 @@ class Sampler {
     Weight weight;
     std::vector<Edge> edges;
   };
+
+  /// An entity's place in leads_to_target_; throws std::out_of_range on an id that a mapped graph should not hold.
+  std::size_t place_of(EntityId e) const {
+    const auto place = static_cast<std::size_t>(static_cast<std::uint32_t>(e));
+    if (place >= leads_to_target_.size()) {
+      throw std::out_of_range("entity id " + std::to_string(e) + " is not in [0, " +
+                              std::to_string(leads_to_target_.size()) + ")");
+    }
+    return place;
+  }
 
   static bool less_urgent(const Kept& a, const Kept& b) { return a.priority > b.priority; }  // for a heap, least first
 
@@ -74,7 +90,7 @@ class Sampler {
         const std::size_t step = width < size ? static_cast<std::size_t>(start + static_cast<double>(i) * stride) : i;
         const std::size_t slot = begin + std::min(step, size - 1);
         const Edge edge = row.edges[slot];
-        if (nearly && leads_to_target_[static_cast<std::size_t>(edge.tail)] == 0) continue;
+        if (nearly && leads_to_target_[place_of(edge.tail)] == 0) continue;
         if (edge.tail == plan_.query.target || !row.legal(slot)) continue;
         if (std::find(nodes_.begin(), nodes_.end(), edge.tail) != nodes_.end()) continue;
         nodes_.push_back(edge.tail);

@@ -11,6 +11,7 @@ import torch
 import kgwalk.data
 from kgwalk._core import Graph
 from kgwalk.agents.policies.path import PathPolicy, PathPolicyConfig
+from kgwalk.agents.policies.split import SplitPolicy, SplitPolicyConfig
 from kgwalk.data import Dataset
 
 
@@ -42,6 +43,31 @@ def policy(request: pytest.FixtureRequest, small: Graph) -> PathPolicy:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         return PathPolicy(small.num_entities, small.num_relations, config)
+
+
+#: By what a split policy sees: nothing of entities at all, those it chooses from, where it stands, where it was.
+SPLITS = {
+    "relation-only": SplitPolicyConfig(6, 0, 7, (8,)),
+    "entities": SplitPolicyConfig(6, 5, 7, (8,)),
+    "places": SplitPolicyConfig(6, 5, 7, (8,), sight="places"),
+    "independent": SplitPolicyConfig(6, 5, 7, (8,), sight="history", independent=True),
+}
+
+
+def split_policy(graph: Graph, config: SplitPolicyConfig, seed: int = 0) -> SplitPolicy:
+    """Weights large enough that no choice is near uniform."""
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        policy = SplitPolicy(graph.num_entities, graph.num_relations, config)
+        with torch.no_grad():
+            for parameter in policy.parameters():
+                parameter.mul_(2)
+    return policy
+
+
+@pytest.fixture(params=[f"split-{name}" for name in SPLITS])
+def split(request: pytest.FixtureRequest, small: Graph) -> SplitPolicy:
+    return split_policy(small, SPLITS[request.param.removeprefix("split-")])
 
 
 def facts_of(graph: Graph) -> np.ndarray:
