@@ -65,12 +65,13 @@ def time_ideas(name: str, options: argparse.Namespace) -> None:
     """Time, print and save RuleGuider's training on a dataset."""
     found = speed.measure(name, options.seconds)
     base = found["likelihood"]["seconds_per_1000_queries"]
+    columns = [*found["likelihood"]]
     rows = [
-        [speed.IDEAS[idea], *figures.values(), figures["seconds_per_1000_queries"] / base]
+        [speed.IDEAS[idea], *(figures.get(column) for column in columns), figures["seconds_per_1000_queries"] / base]
         for idea, figures in found.items()
     ]
-    columns = [*found["likelihood"], "ratio to the first"]
-    print_table(f"RuleGuider on {name}, {options.threads} threads", ["training", *columns], rows)
+    title = f"RuleGuider on {name}, {options.threads} threads"
+    print_table(title, ["training", *columns, "ratio to the first"], rows)
     if options.save:
         folder = name.lower()
         save_result(

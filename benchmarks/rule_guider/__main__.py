@@ -52,7 +52,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads (default: all cores)")
         command.add_argument("--runs", type=Path, default=Path("runs"), help="folder of checkpoints (default runs)")
         command.add_argument("--save", action="store_true", help="write benchmarks/results and skip what is there")
-        command.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change a field")
+        command.add_argument(
+            "--set", action="append", default=[], metavar="KEY=VALUE", help="change a field, of all rows"
+        )
         if name in ("main", "rules-used"):
             command.add_argument("--variant", default="", help="name for a configuration changed by --set")
         if name == "ablation":
@@ -61,11 +63,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parser.parse_args(arguments)
     if options.command == "show":
         records = report.load(common.RESULTS)
-        for make in tables.TABLES.values():
-            make(records).show()
+        for table in tables.TABLES.values():
+            table(records).show()
         return
-    if options.set and options.save and not getattr(options, "variant", ""):
-        parser.error("--set and --save ask for a --variant: a changed configuration needs a name of its own")
+    if "variant" in options and bool(options.set) != bool(options.variant):
+        parser.error("--set and --variant go together: a changed configuration needs a name of its own")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
     _core.set_num_threads(options.threads)

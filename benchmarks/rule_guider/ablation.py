@@ -10,9 +10,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from benchmarks.common import is_saved
 from benchmarks.completion import stem_of
-from benchmarks.rule_guider.runs import Record, agent_seconds, on_valid, record, take_over, train
+from benchmarks.rule_guider.runs import Record, agent_seconds, on_valid, record, recorded, take_over, train
 from kgwalk.agents import RuleGuider, RuleGuiderConfig
 from kgwalk.cli.settings import apply_settings
 from kgwalk.data import Dataset
@@ -45,10 +44,9 @@ def run(dataset: Dataset, seed: int, options: argparse.Namespace) -> list[Record
     rows = options.rows or list(ROWS)
     for row in rows:
         name = f"{stem_of(dataset, RuleGuider.name, row)}-seed{seed}"
-        if options.save and is_saved(BENCH, name):
-            print(f"{name}: recorded already")
-            continue
         config = configuration(RuleGuider.config_for(dataset.name), row, options.set)
+        if recorded(BENCH, name, config, save=options.save):
+            continue
         take_over(["embeddings"], options.runs / f"{stem_of(dataset, RuleGuider.name)}-seed{seed}", folder / row)
         take_over(["embeddings", "rules"], folder / rows[0], folder / row)
         agent, stages = train(dataset, config, folder / row, seed)

@@ -12,8 +12,7 @@ import argparse
 from pathlib import Path
 
 from benchmarks import completion
-from benchmarks.common import is_saved
-from benchmarks.rule_guider.runs import Record, agent_seconds, record, train
+from benchmarks.rule_guider.runs import Record, agent_seconds, record, recorded, train
 from kgwalk import scorers
 from kgwalk.agents import Reranked, RuleGuider, RuleGuiderConfig
 from kgwalk.agents.checkpoint import NAME as CHECKPOINT
@@ -40,9 +39,10 @@ def run(dataset: Dataset, seed: int, options: argparse.Namespace) -> list[Record
         for way in ways
         for split, name in completion.names_by_split(dataset, "-".join(filter(None, [stem, SUFFIX[way]])), seed).items()
     }
-    left = {key: name for key, name in wanted.items() if not (options.save and is_saved(completion.BENCH, name))}
+    left = {
+        key: name for key, name in wanted.items() if not recorded(completion.BENCH, name, config, save=options.save)
+    }
     if not left:
-        print(f"{stem}, seed {seed}: recorded already")
         return []
     folder: Path = options.runs / f"{stem}-seed{seed}"
     agent, stages = train(dataset, config, folder, seed)

@@ -17,9 +17,8 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from benchmarks.common import is_saved
 from benchmarks.completion import stem_of
-from benchmarks.rule_guider.runs import Record, record, train
+from benchmarks.rule_guider.runs import Record, record, recorded, train
 from kgwalk.agents import RuleGuider
 from kgwalk.agents.rollouts import roll_out
 from kgwalk.agents.walker import walking_rules
@@ -35,10 +34,9 @@ _BATCH = 512
 def run(dataset: Dataset, seed: int, options: argparse.Namespace) -> list[Record]:
     """Measure the run of ``completion``, which is trained if it is not there; the new record."""
     name = f"{stem_of(dataset, RuleGuider.name, options.variant)}-seed{seed}"
-    if options.save and is_saved(BENCH, name):
-        print(f"{name}: recorded already")
-        return []
     config = apply_settings(RuleGuider.config_for(dataset.name), options.set)
+    if recorded(BENCH, name, config, save=options.save):
+        return []
     folder: Path = options.runs / name
     agent, _ = train(dataset, config, folder, seed)
     metrics = {"training": rules_used(agent, dataset, seed)}

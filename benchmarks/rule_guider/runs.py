@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import shutil
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import hardware, save_result
+from benchmarks import common
 from benchmarks.completion import folder_of
 from kgwalk.agents import RuleGuider, RuleGuiderConfig
+from kgwalk.agents.training import plain
 from kgwalk.data import Dataset
 from kgwalk.evaluation import Protocol, evaluate
 
@@ -30,6 +32,21 @@ def take_over(stages: Iterable[str], source: Path, folder: Path) -> None:
     for stage in stages:
         if (source / stage / "agent.safetensors").exists() and not (folder / stage).exists():
             shutil.copytree(source / stage, folder / stage)
+
+
+def recorded(bench: str, name: str, config: RuleGuiderConfig, *, save: bool) -> bool:
+    """Whether a result is there already, and needs no run; without ``save`` every run is made.
+
+    Raises:
+        SystemExit: it is of another configuration; a table holds figures of one alone.
+    """
+    path = common.RESULTS / bench / f"{name}.json"
+    if not (save and path.exists()):
+        return False
+    if json.loads(path.read_text(encoding="utf-8"))["protocol"]["config"] != plain(config):
+        raise SystemExit(f"{path} was made with another configuration: delete it to make it again")
+    print(f"{name}: recorded already")
+    return True
 
 
 def on_valid(agent: RuleGuider, dataset: Dataset) -> dict[str, float]:
@@ -58,7 +75,7 @@ def record(
     """Save a result, if asked to; what of it the tables need."""
     told = {**protocol, "config": dataclasses.asdict(config)}
     if save:
-        save_result(
+        common.save_result(
             bench,
             name,
             metrics,
@@ -68,5 +85,6 @@ def record(
             protocol=told,
             seconds=seconds,
         )
-    made: Record = {"bench": bench, "name": name, "seed": seed, "dataset": folder_of(dataset), "hardware": hardware()}
-    return {**made, "agent": RuleGuider.name, "protocol": told, "metrics": dict(metrics)}
+    made: Record = {"bench": bench, "name": name, "seed": seed, "hardware": common.hardware()}
+    made |= {"dataset": folder_of(dataset), "agent": RuleGuider.name}
+    return {**made, "protocol": told, "metrics": dict(metrics)}

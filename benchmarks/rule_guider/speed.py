@@ -44,8 +44,8 @@ IDEAS = {
 _HOPS = 3
 _BATCH = 128
 _ALL = 1 << 30
-# Gives the loss to descend, None if there is nothing to learn; walks made; distinct states per walker and choice.
-_Step = Callable[[int], tuple[Tensor | None, int, float]]
+# Gives the loss to descend and the distinct states per walker and choice, None if nothing is learnt; and walks made.
+_Step = Callable[[int], tuple[Tensor | None, float | None, int]]
 
 
 def measure(dataset_name: str, seconds: float) -> dict[str, dict[str, float]]:
@@ -62,25 +62,25 @@ def measure(dataset_name: str, seconds: float) -> dict[str, dict[str, float]]:
 def _timed(step: _Step, model: nn.Module, seconds: float) -> dict[str, float]:
     optimizer = torch.optim.Adam(model.parameters(), lr=1e-3, fused=True)
     steps = walks = 0
-    shares = []
+    shares: list[float] = []
     began = 0.0
     while steps <= 2 or time.perf_counter() - began < seconds:
         if steps == 1:
             began, walks = time.perf_counter(), 0
-        loss, walked, share = step(steps)
+        loss, share, walked = step(steps)
         if loss is not None:
             optimizer.zero_grad(set_to_none=False)
             loss.backward()  # type: ignore[no-untyped-call]
             nn.utils.clip_grad_norm_(model.parameters(), 5.0)
             optimizer.step()
         steps, walks = steps + 1, walks + walked
-        shares.append(share)
+        shares += [] if share is None else [share]
     taken = time.perf_counter() - began
-    return {
+    figures = {
         "seconds_per_1000_queries": 1000 * taken / ((steps - 1) * _BATCH),
         "steps_per_second": walks * _HOPS / taken,
-        "distinct_states": float(np.mean(shares)),
     }
+    return {**figures, "distinct_states": float(np.mean(shares))} if shares else figures
 
 
 def _prepare(idea: str, dataset: Dataset) -> tuple[_Step, nn.Module]:
@@ -101,9 +101,9 @@ def _prepare(idea: str, dataset: Dataset) -> tuple[_Step, nn.Module]:
         told = PolicyGradientConfig(batch=batch, rollouts=rollouts)
         learner = PolicyGradient(policy, actions, queries, Hit(), told, hops=_HOPS, seed=0, extra={"baseline": 0.0})
 
-        def reinforce(number: int) -> tuple[Tensor | None, int, float]:
+        def reinforce(number: int) -> tuple[Tensor | None, float | None, int]:
             loss, logged = learner.loss(number)
-            return loss, 20 * _BATCH, logged["reinforce/distinct_states"]
+            return loss, logged["reinforce/distinct_states"], 20 * _BATCH
 
         return reinforce, policy
 
@@ -112,17 +112,17 @@ def _prepare(idea: str, dataset: Dataset) -> tuple[_Step, nn.Module]:
     branch = 32 if kind != "branch" else _ALL if limit == "all" else int(limit)
     batches = ShuffledBatches(np.arange(len(queries)), _BATCH, 0)
 
-    def learn(number: int) -> tuple[Tensor | None, int, float]:
+    def learn(number: int) -> tuple[Tensor | None, float | None, int]:
         asked = np.ascontiguousarray(queries[batches(number)])
         if idea == "find-paths":
-            return None, len(find_paths(actions, asked, _HOPS, 64, 256, number)[0]), 1.0
+            return None, None, len(find_paths(actions, asked, _HOPS, 64, 256, number)[0])
         query, entities, relations, _ = sample_paths(actions, asked, _HOPS, paths, branch, number)
         if idea == "sample-paths":
-            return None, len(query), 1.0
+            return None, None, len(query)
         rows = query.astype(np.int64) if shared else np.arange(len(query))
         walked = asked if shared else np.ascontiguousarray(asked[query])
         choices = follow(policy, actions, walked, rows, entities, relations)
         # Training adds the paths of a query up before the mean is taken; that costs next to nothing.
-        return -walk_log_probs(choices).mean(), len(query), distinct_share(choices)
+        return -walk_log_probs(choices).mean(), distinct_share(choices), len(query)
 
     return learn, policy

@@ -23,6 +23,7 @@ Record = Mapping[str, Any]
 _CELLS = {"hits@1": "H@1", "hits@5": "H@5", "hits@10": "H@10", "mrr": "MRR"}
 #: Dataset, and the split that the paper measures on.
 _SPLITS = {"wn18rr": "test", "nell-995": "test_seen", "fb15k-237": "test"}
+_PHASES = {"pretraining": "pretraining", "likelihood": "supervised", "joint": "reinforcement"}
 _NOT_RUN = "not run"
 
 
@@ -32,14 +33,17 @@ class Table(NamedTuple):
     title: str
     header: Sequence[str]
     rows: list[list[str]]
+    note: str = ""
 
     def show(self) -> None:
         """Print it."""
         print_table(self.title, self.header, self.rows)
+        if self.note:
+            print(self.note)
 
     def markdown(self) -> str:
         """The same for a page, which has its own title."""
-        return "\n".join(markdown.table(self.header, self.rows))
+        return "\n".join([*markdown.table(self.header, self.rows), *(["", self.note] if self.note else [])])
 
 
 def fill_page(text: str, records: Sequence[Record]) -> str:
@@ -107,7 +111,8 @@ def ablations(records: Sequence[Record], dataset: str = "wn18rr") -> Table:
         theirs = [f"{figure:.3f}" for figure in RULEGUIDER_ABLATION.get(row, ())] or ["", ""]
         rows.append([row, words, *_on_valid(runs), *theirs])
     header = ["row", "what it is", "H@1", "MRR", "agents, s", "paper H@1", "paper MRR"]
-    return Table(f"{dataset} valid, tail, walks alone, beside table 3 of the paper", header, rows)
+    title = f"{dataset} valid, tail, walks alone, beside table 3 of the paper"
+    return Table(title, header, rows, _steps(_of(records, ablation.BENCH, dataset=dataset, row="full")))
 
 
 def rules_followed(records: Sequence[Record], variant: str = "") -> Table:
@@ -135,7 +140,8 @@ def sweep(records: Sequence[Record], dataset: str = "wn18rr") -> Table:
         which = "0.15" if number == len(RULEGUIDER_THRESHOLDS) else f"the {number}. of four"
         rows.append([f"paper: {which}", f"{hits:.3f}", f"{mrr:.3f}", "", "", ""])
     header = ["least confidence", "H@1", "MRR", "agents, s", "cyclic rules", "best paths by a rule"]
-    return Table(f"{dataset} valid by the rules' threshold, beside table 9 of the paper", header, rows)
+    title = f"{dataset} valid by the rules' threshold, beside table 9 of the paper"
+    return Table(title, header, rows, _steps(_of(records, thresholds.BENCH, dataset=dataset)))
 
 
 def training_speed(records: Sequence[Record]) -> Table:
@@ -194,6 +200,15 @@ def _on_valid(runs: Sequence[Mapping[str, Any]]) -> list[str]:
         return [_NOT_RUN, "", ""]
     metrics = [markdown.mean([run["valid"][metric] for run in runs]) for metric in ("hits@1", "mrr")]
     return [*metrics, f"{statistics.fmean(run['agent_seconds'] for run in runs):.0f}"]
+
+
+def _steps(runs: Sequence[Record]) -> str:
+    """How long the agents of a table were trained."""
+    if not runs:
+        return ""
+    config = runs[0]["protocol"]["config"]
+    steps = [f"{config[part]['steps']} {words}" for part, words in _PHASES.items()]
+    return f"Trained with {', '.join(steps)} steps; {len({run['seed'] for run in runs})} seed(s)."
 
 
 def _percent(values: Sequence[float]) -> str:

@@ -7,10 +7,9 @@ from pathlib import Path
 
 import numpy as np
 
-from benchmarks.common import is_saved
 from benchmarks.completion import stem_of
 from benchmarks.rule_guider.rules_used import rules_used
-from benchmarks.rule_guider.runs import Record, agent_seconds, on_valid, record, take_over, train
+from benchmarks.rule_guider.runs import Record, agent_seconds, on_valid, record, recorded, take_over, train
 from kgwalk import _core
 from kgwalk.agents import RuleGuider
 from kgwalk.cli.settings import apply_settings
@@ -28,12 +27,11 @@ def run(dataset: Dataset, seed: int, options: argparse.Namespace) -> list[Record
     made = []
     for threshold in THRESHOLDS:
         name = f"{stem}-threshold-{threshold:g}-seed{seed}"
-        if options.save and is_saved(BENCH, name):
-            print(f"{name}: recorded already")
-            continue
         config = apply_settings(RuleGuider.config_for(dataset.name), options.set)
         own = [f"rule_threshold={threshold}", "walk_weight=none"]
         config = apply_settings(config, own + ["scorer="] * (config.hit == "hit"))
+        if recorded(BENCH, name, config, save=options.save):
+            continue
         here = folder / f"{threshold:g}"
         take_over(["embeddings"], options.runs / f"{stem}-seed{seed}", here)
         take_over(["embeddings", "rules"], folder / f"{THRESHOLDS[0]:g}", here)
