@@ -17,6 +17,8 @@ from kgwalk.data import Dataset
 from kgwalk.rules import applied_confidence
 
 BENCH = "rule_guider_thresholds"
+#: Walks of three hops, as the paper's, whatever the dataset's configuration says.
+BASE = ("walk_weight=none", "hops=3", "spread=3000", "likelihood.steps=600", "likelihood.branch=32", "validate_every=200")
 THRESHOLDS = (0.0, 0.05, 0.15, 0.3, 0.5)
 
 
@@ -28,7 +30,7 @@ def run(dataset: Dataset, seed: int, options: argparse.Namespace) -> list[Record
     for threshold in THRESHOLDS:
         name = f"{stem}-threshold-{threshold:g}-seed{seed}"
         config = apply_settings(RuleGuider.config_for(dataset.name), options.set)
-        own = [f"rule_threshold={threshold}", "walk_weight=none"]
+        own = [*BASE, f"rule_threshold={threshold}"]
         config = apply_settings(config, own + ["scorer="] * (config.hit == "hit"))
         if recorded(BENCH, name, config, save=options.save):
             continue
