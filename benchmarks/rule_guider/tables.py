@@ -93,11 +93,11 @@ def stage_times(records: Sequence[Record], variant: str = "") -> Table:
         if not runs:
             rows.append([dataset, _NOT_RUN, *[""] * len(stages), hours, ""])
             continue
-        taken = [[run["metrics"]["stage_seconds"].get(stage, 0.0) for run in runs] for stage in stages]
+        taken = [[r["metrics"]["stage_seconds"][s] for r in runs if s in r["metrics"]["stage_seconds"]] for s in stages]
         agents = statistics.fmean(run["metrics"]["agent_seconds"] for run in runs)
         made = runs[0]["hardware"]
         hardware = f"{made['cpu']}, {runs[0]['protocol']['threads']} threads"
-        cells = [f"{statistics.fmean(seconds):.0f} s" for seconds in taken]
+        cells = [f"{statistics.fmean(seconds):.0f} s" if seconds else "left out" for seconds in taken]
         rows.append([dataset, *cells, f"{agents / 60:.1f} min", hours, hardware])
     header = ["set", *stages, "agents: last two", "published, GTX 1080 Ti", "hardware"]
     return Table("Time of the stages, beside table 7 of the paper", header, rows)

@@ -11,7 +11,7 @@ import pytest
 from numpy.typing import NDArray
 
 from benchmarks import common, markdown
-from benchmarks.rule_guider import tables, thresholds
+from benchmarks.rule_guider import speed, tables, thresholds
 from benchmarks.rule_guider.__main__ import main
 from benchmarks.rule_guider.completion import choose_weight
 from kgwalk import agents
@@ -145,3 +145,23 @@ def test_the_weight_of_a_scorer_is_the_best_on_valid() -> None:
     assert weight == max((0.1, 0.2, 0.3, 0.5), key=lambda w: found[str(w)])
     assert found[str(weight)] > found["0.1"]
     assert agent.asked <= 2
+
+
+def test_every_way_to_train_is_timed_and_set_beside_the_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(speed, "_BATCH", 8)
+    found = speed.measure("Family", seconds=0)
+    assert list(found) == list(speed.IDEAS)
+    assert all(figures["seconds_per_1000_queries"] > 0 for figures in found.values())
+    for kind in ("", "reinforce-"):
+        alone = found[f"{kind}one-state-each"]["distinct_states"]
+        assert alone > found[kind.rstrip("-") or "likelihood"]["distinct_states"]
+    record = {
+        "bench": "training_speed",
+        "dataset": "wn18rr",
+        "agent": "rule-guider",
+        "protocol": None,
+        "metrics": found,
+    }
+    rows = tables.training_speed([record]).rows
+    assert rows[0][2] == "1.00"
+    assert rows[0][4] == "not run"
