@@ -93,6 +93,11 @@ def save_result(
     return path
 
 
+def is_saved(bench: str, name: str) -> bool:
+    """Whether a result of that name is there already."""
+    return (RESULTS / bench / f"{name}.json").exists()
+
+
 def fastest(function: Callable[[], object], *, seconds: float = 1.0) -> float:
     """Seconds of the fastest call among those that fit into ``seconds``, five at least."""
     function()
@@ -156,7 +161,7 @@ def print_table(title: str, columns: Sequence[str], rows: Iterable[Sequence[obje
     for index, column in enumerate(columns):
         cells = [row[index] for row in rows if row[index] is not None]
         numeric = bool(cells) and all(isinstance(cell, int | float | np.number) for cell in cells)
-        table.add_column(column, justify="right" if numeric else "left")
+        table.add_column(column, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(format_figure(cell) for cell in row))
     Console().print(table)

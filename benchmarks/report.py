@@ -1,7 +1,7 @@
-"""BENCHMARKS.md and the README's results, made from ``benchmarks/results`` beside the published figures.
+"""BENCHMARKS.md, the README's results and the tables of docs/rule_guider.md, made from ``benchmarks/results``.
 
-Run it as ``python -m benchmarks.report``; ``--check`` only says whether the files are up to date. The same results
-always give the same text, and a benchmark that was not run yet is simply absent.
+Published figures stand beside ours. Run it as ``python -m benchmarks.report``; ``--check`` only says whether the files
+are up to date. The same results always give the same text, and a benchmark that was not run yet is simply absent.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import common
+from benchmarks.markdown import fill_block, mean, table
 from benchmarks.published import Published, published
+from benchmarks.rule_guider import tables as rule_guider
 
 DIRECTIONS = ("tail", "head", "both")
-BEGIN, END = "<!-- results: begin, written by python -m benchmarks.report -->", "<!-- results: end -->"
 _COMPLETION = ("mrr", "hits@1", "hits@3", "hits@5", "hits@10")
 _RECOMMENDATION = ("ndcg@10", "recall@10", "hr@10", "precision@10", "auc", "f1")
 _README_SETS = ("wn18rr", "nell-995", "fb15k-237", "kinship")
@@ -82,20 +83,8 @@ def render_summary(records: Sequence[dict[str, Any]], others: Sequence[Published
         _pivot("Test MRR, tail queries", groups, others, _README_SETS, "tail", "mrr"),
         _pivot("Test NDCG@10", groups, others, _README_SHOPS, "", "ndcg@10"),
     ]
-    text = "\n\n".join(table for table in tables if table)
+    text = "\n\n".join(text for text in tables if text)
     return text or "No results saved yet: see `python -m benchmarks.report --help`."
-
-
-def fill_block(text: str, block: str) -> str:
-    """``text`` with what stands between the two marks replaced by ``block``.
-
-    Raises:
-        ValueError: the marks are missing.
-    """
-    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.DOTALL)
-    if not pattern.search(text):
-        raise ValueError(f"expected the lines {BEGIN!r} and {END!r}")
-    return pattern.sub(lambda _: f"{BEGIN}\n{block}\n{END}", text, count=1)
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -145,7 +134,7 @@ def _dataset_section(dataset: str, groups: Sequence[Group], others: Sequence[Pub
         usual = _RECOMMENDATION if direction == "" else _COMPLETION
         columns = [m for m in usual if m in present] + sorted(present - set(usual))
         rows = [
-            [f"`{group.label}`", *(_mean(figures.get(c)) for c in columns), str(len(group.records)), "kgwalk"]
+            [f"`{group.label}`", *(mean(figures.get(c)) for c in columns), str(len(group.records)), "kgwalk"]
             for group, figures in sorted(ours, key=lambda item: _order(item[1], columns[0], item[0].label))
         ]
         rows += [
@@ -153,7 +142,7 @@ def _dataset_section(dataset: str, groups: Sequence[Group], others: Sequence[Pub
             for row in sorted(theirs, key=lambda row: (-row.metrics.get(columns[0], 0.0), row.method))
         ]
         lines += [f"### {title}", ""] if title else []
-        lines += [*_table(["method", *columns, "seeds", "source"], rows), ""]
+        lines += [*table(["method", *columns, "seeds", "source"], rows), ""]
     return lines
 
 
@@ -172,7 +161,7 @@ def _speed_sections(records: Sequence[dict[str, Any]]) -> list[str]:
             for record in records
             if record["bench"] == bench
         ]
-        lines += [*_table(["name", "figures", "hardware", "commit, date", "command"], rows), ""]
+        lines += [*table(["name", "figures", "hardware", "commit, date", "command"], rows), ""]
     return lines
 
 
@@ -189,7 +178,7 @@ def _runs_section(records: Sequence[dict[str, Any]]) -> list[str]:
         for record in records
     ]
     header = ["run", "seconds", "peak memory, MB", "hardware", "commit, date", "command"]
-    return ["## How each quality figure was made", "", *_table(header, rows), ""] if rows else []
+    return ["## How each quality figure was made", "", *table(header, rows), ""] if rows else []
 
 
 def _pivot(
@@ -203,29 +192,17 @@ def _pivot(
     if not ours:
         return ""
     columns = [name for name in sets if any(name in row for row in ours.values())]
-    rows = [[f"`{label}`", *(_mean(ours[label].get(name)) for name in columns)] for label in sorted(ours)]
+    rows = [[f"`{label}`", *(mean(ours[label].get(name)) for name in columns)] for label in sorted(ours)]
     theirs: dict[str, dict[str, float]] = defaultdict(dict)
     for row in others:
         if row.direction == direction and row.dataset in columns and metric in row.metrics:
             theirs[row.method][row.dataset] = row.metrics[metric]
     rows += [[f"*{method}*", *(_figure(theirs[method].get(name)) for name in columns)] for method in sorted(theirs)]
-    return "\n".join([f"**{title}**", "", *_table(["method", *columns], rows)])
-
-
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:
-    cells = [[cell.replace("|", "\\|") for cell in row] for row in rows]
-    return ["| " + " | ".join(row) + " |" for row in [header, ["---"] * len(header), *cells]]
+    return "\n".join([f"**{title}**", "", *table(["method", *columns], rows)])
 
 
 def _order(figures: Mapping[str, Sequence[float]], metric: str, label: str) -> tuple[float, str]:
     return (-statistics.fmean(figures.get(metric, [0.0])), label)
-
-
-def _mean(values: Sequence[float] | None) -> str:
-    if not values:
-        return ""
-    spread = f" ± {statistics.stdev(values):.3f}" if len(values) > 1 else ""
-    return f"{statistics.fmean(values):.4f}{spread}"
 
 
 def _figure(value: float | None) -> str:
@@ -250,15 +227,16 @@ def _is_number(value: object) -> bool:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write both files, or with ``--check`` return 1 if either would change."""
+    """Write the files, or with ``--check`` return 1 if any would change."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--check", action="store_true", help="write nothing, fail if a file is out of date")
     check: bool = parser.parse_args(arguments).check
     records, others = load(common.RESULTS), list(published())
-    readme = common.REPOSITORY / "README.md"
+    readme, page = common.REPOSITORY / "README.md", common.REPOSITORY / "docs" / "rule_guider.md"
     wanted = {
         common.REPOSITORY / "BENCHMARKS.md": render(records, others),
         readme: fill_block(readme.read_text(encoding="utf-8"), render_summary(records, others)),
+        page: rule_guider.fill_page(page.read_text(encoding="utf-8"), records),
     }
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in stale:

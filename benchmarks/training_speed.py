@@ -1,10 +1,14 @@
-"""REINFORCE training throughput on WN18RR: environment steps per second, batch 512 x 20 rollouts x 3 hops.
+"""What training costs: REINFORCE in steps per second, and RuleGuider with one thing changed at a time.
 
     python -m benchmarks.training_speed --save
+    python -m benchmarks.training_speed --networks --ideas WN18RR FB15k-237 --threads 1 --save
+
+REINFORCE walks WN18RR, batch 512 x 20 rollouts x 3 hops.
 
 Batches 50 to 150 from a fresh initialisation, no warm start: sampling, loss, gradient, clipping and Adam are all in the
 time, validation is not. ``published`` is the network of MultiHopKG (two 200-d tables, three LSTM layers of 200, a
-perceptron of 400-400); ``default`` is what ``Reinforce`` uses on WN18RR unless told otherwise.
+perceptron of 400-400); ``default`` is what ``Reinforce`` uses on WN18RR unless told otherwise. What is changed of
+RuleGuider's training, ``benchmarks.rule_guider.speed`` says.
 """
 
 from __future__ import annotations
@@ -20,6 +24,7 @@ import torch
 
 import kgwalk.data
 from benchmarks.common import peak_rss_mb, print_table, save_result
+from benchmarks.rule_guider import speed
 from kgwalk import _core
 from kgwalk.agents import Reinforce
 from kgwalk.agents.policies.path import PathPolicyConfig
@@ -35,7 +40,9 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads (default: all cores)")
     parser.add_argument("--from-batch", type=int, default=50, help="first batch that is timed (default 50)")
     parser.add_argument("--to-batch", type=int, default=150, help="batch after the last timed one (default 150)")
-    parser.add_argument("--networks", nargs="+", default=["default", "published"], choices=["default", "published"])
+    parser.add_argument("--networks", nargs="*", default=["default", "published"], choices=["default", "published"])
+    parser.add_argument("--ideas", nargs="*", default=["WN18RR", "FB15k-237"], help="datasets to train RuleGuider on")
+    parser.add_argument("--seconds", type=float, default=2.5, help="steps of each idea (default 2.5 s)")
     parser.add_argument("--save", action="store_true", help="write benchmarks/results")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -48,7 +55,34 @@ def main() -> None:
             save_result(
                 "training_speed", f"wn18rr-reinforce-{network}", metrics, seed=0, dataset="wn18rr", agent="reinforce"
             )
-    print_table(f"{options.threads} threads", ["network", *metrics], rows)
+    if rows:
+        print_table(f"{options.threads} threads", ["network", *metrics], rows)
+    for name in options.ideas:
+        time_ideas(name, options)
+
+
+def time_ideas(name: str, options: argparse.Namespace) -> None:
+    """Time, print and save RuleGuider's training on a dataset."""
+    found = speed.measure(name, options.seconds)
+    base = found["likelihood"]["seconds_per_1000_queries"]
+    columns = [*found["likelihood"]]
+    rows = [
+        [speed.IDEAS[idea], *(figures.get(column) for column in columns), figures["seconds_per_1000_queries"] / base]
+        for idea, figures in found.items()
+    ]
+    title = f"RuleGuider on {name}, {options.threads} threads"
+    print_table(title, ["training", *columns, "ratio to the first"], rows)
+    if options.save:
+        folder = name.lower()
+        save_result(
+            "training_speed",
+            f"{folder}-rule-guider",
+            found,
+            seed=0,
+            dataset=folder,
+            agent="rule-guider",
+            protocol={"threads": options.threads, "seconds": options.seconds},
+        )
 
 
 def measure(network: str, first: int, end: int) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from benchmarks import report
+from benchmarks import markdown, report
 from benchmarks.published import published
 
 
@@ -65,15 +65,16 @@ def test_a_broken_file_is_named(tmp_path: Path) -> None:
 
 
 def test_the_readme_block_is_replaced_and_the_rest_kept() -> None:
-    text = f"before\n{report.BEGIN}\nold\n{report.END}\nafter\n"
-    filled = report.fill_block(text, report.render_summary(RECORDS, list(published())))
+    begin, end = markdown.marks("results")
+    text = f"before\n{begin}\nold\n{end}\nafter\n"
+    filled = markdown.fill_block(text, report.render_summary(RECORDS, list(published())))
     assert filled.startswith("before\n")
     assert filled.endswith("after\n")
     assert "old" not in filled
     assert "| `reinforce` | 0.4500 ± 0.071 |" in filled
-    assert report.fill_block(filled, "new").count("new") == 1
+    assert markdown.fill_block(filled, "new").count("new") == 1
     with pytest.raises(ValueError, match="results: begin"):
-        report.fill_block("no marks", "new")
+        markdown.fill_block("no marks", "new")
 
 
 def test_published_figures_are_fractions_with_a_source() -> None:
