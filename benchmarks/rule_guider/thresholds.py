@@ -18,7 +18,14 @@ from kgwalk.rules import applied_confidence
 
 BENCH = "rule_guider_thresholds"
 #: Walks of three hops, as the paper's, whatever the dataset's configuration says.
-BASE = ("walk_weight=none", "hops=3", "spread=3000", "likelihood.steps=600", "likelihood.branch=32", "validate_every=200")
+BASE = (
+    "walk_weight=none",
+    "hops=3",
+    "spread=3000",
+    "likelihood.steps=600",
+    "likelihood.branch=32",
+    "validate_every=200",
+)
 THRESHOLDS = (0.0, 0.05, 0.15, 0.3, 0.5)
 
 
