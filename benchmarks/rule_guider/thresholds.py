@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.completion import stem_of
 from benchmarks.rule_guider.rules_used import rules_used
-from benchmarks.rule_guider.runs import Record, agent_seconds, on_valid, record, recorded, take_over, train
+from benchmarks.rule_guider.runs import THREE_HOPS, Record, agent_seconds, on_valid, record, recorded, take_over, train
 from kgwalk import _core
 from kgwalk.agents import RuleGuider
 from kgwalk.cli.settings import apply_settings
@@ -27,9 +27,9 @@ def run(dataset: Dataset, seed: int, options: argparse.Namespace) -> list[Record
     made = []
     for threshold in THRESHOLDS:
         name = f"{stem}-threshold-{threshold:g}-seed{seed}"
-        config = apply_settings(RuleGuider.config_for(dataset.name), options.set)
-        own = [f"rule_threshold={threshold}", "walk_weight=none"]
-        config = apply_settings(config, own + ["scorer="] * (config.hit == "hit"))
+        config = apply_settings(RuleGuider.config_for(dataset.name), [*THREE_HOPS, *options.set])
+        own = [f"rule_threshold={threshold}"] + ["scorer="] * (config.hit == "hit")
+        config = apply_settings(config, own)
         if recorded(BENCH, name, config, save=options.save):
             continue
         here = folder / f"{threshold:g}"
