@@ -26,6 +26,10 @@ _SLOTS: dict[type[torch.optim.Optimizer], tuple[str, ...]] = {
 }
 
 
+class OtherRun(ValueError):
+    """What is there was made by another run: another configuration, dataset or seed."""
+
+
 @dataclass
 class Progressing:
     """What a checkpoint has to know beside weights.
@@ -72,15 +76,11 @@ def load_checkpoint(
 
     Raises:
         FileNotFoundError: no such file.
-        ValueError: the checkpoint is damaged or of another run. Nothing has been changed then.
+        OtherRun: the checkpoint is of another run.
+        ValueError: it is damaged. Nothing has been changed in both cases.
     """
     tensors, note = load_tensors(path)
-    theirs, ours = note.get("run"), json.loads(json.dumps(run))
-    if not isinstance(theirs, dict):
-        raise ValueError(f"{path} is damaged: it does not say what run it is of")
-    if theirs != ours:
-        differs = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
-        raise ValueError(f"{path} is of another run: {', '.join(differs)} differ; resume with what it was begun with")
+    check_run(path, note, run)
     restored = _progress(path, note.get("progress"), progress, steps)
     expected = {f"model.{key}": value for key, value in model.state_dict().items()}
     for index, parameter in enumerate(model.parameters()):
@@ -106,6 +106,21 @@ def load_checkpoint(
             slots.setdefault(int(place), {})[slot] = value
     optimizer.load_state_dict({"state": slots, "param_groups": optimizer.state_dict()["param_groups"]})
     return restored
+
+
+def check_run(path: Path, note: Mapping[str, Any], run: Mapping[str, Any]) -> None:
+    """Refuse a checkpoint by its note.
+
+    Raises:
+        OtherRun: it is not of the run described by ``run``.
+        ValueError: it does not say of which it is.
+    """
+    theirs, ours = note.get("run"), json.loads(json.dumps(run))
+    if not isinstance(theirs, dict):
+        raise ValueError(f"{path} is damaged: it does not say what run it is of")
+    if theirs != ours:
+        differs = sorted(key for key in ours.keys() | theirs.keys() if ours.get(key) != theirs.get(key))
+        raise OtherRun(f"{path} is of another run: {', '.join(differs)} differ; resume with what it was begun with")
 
 
 def _tensors(model: nn.Module, optimizer: torch.optim.Optimizer) -> dict[str, Tensor]:

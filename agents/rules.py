@@ -22,6 +22,8 @@ from kgwalk.protocols import Evidence, Ids, Ranked
 from kgwalk.rules import Kind, MiningConfig, RulePredictor, RuleSet, applied_confidence, mine
 from kgwalk.tensors import load_tensors, save_tensors
 
+from .checkpoint import OtherRun
+
 log = logging.getLogger(__name__)
 
 NAME = "agent.safetensors"
@@ -276,6 +278,9 @@ class RuleTrainer:
         config: what is mined, and for how long.
         folder: where the agent goes.
         seed: of the mining.
+
+    Attributes:
+        idle: whether ``run`` found nothing left to do.
     """
 
     def __init__(self, dataset: Dataset, config: RulesConfig, folder: Path, seed: int) -> None:
@@ -283,6 +288,16 @@ class RuleTrainer:
         self.config = config
         self.folder = folder
         self.seed = seed
+        self.idle = False
+
+    def check(self) -> None:
+        """Refuse as ``run`` would, and do nothing else.
+
+        Raises:
+            OtherRun: the folder holds an agent of another run.
+            ValueError: one that is damaged.
+        """
+        self._there()
 
     def run(self, *, resume: bool) -> None:
         """Mine to the end of the budget, or until Ctrl-C: what was found by then is saved.
@@ -295,16 +310,13 @@ class RuleTrainer:
             ValueError: the agent there is damaged or of another run; a configuration that the miner refuses.
         """
         path = self.folder / NAME
-        kept_rounds = 0
-        if path.exists():
-            if not resume:
-                raise FileExistsError(f"{path} is there already: resume it, or choose another folder")
-            agent = RuleAgent.load(self.folder, self.dataset.fingerprint)
-            if (agent.config, agent.made_by.get("seed")) != (self.config, self.seed):
-                raise ValueError(f"{path} is of another run: resume with the configuration and seed it was begun with")
-            if agent.made_by.get("stopped") != "interrupted":
-                return
-            kept_rounds = agent.made_by.get("rounds", 0)
+        if path.exists() and not resume:
+            raise FileExistsError(f"{path} is there already: resume it, or choose another folder")
+        there = self._there()
+        self.idle = there is not None and there.made_by.get("stopped") != "interrupted"
+        if self.idle:
+            return
+        kept_rounds = 0 if there is None else there.made_by.get("rounds", 0)
         c = self.config
         console = Console(stderr=True)
         columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
@@ -325,3 +337,13 @@ class RuleTrainer:
         RuleAgent.of_rules(mined.rules, self.dataset, c, made_by).save(self.folder)
         if mined.stopped == "interrupted":
             log.warning("interrupted: the rules of %d of %d rounds are kept", mined.rounds, mined.total_rounds)
+
+    def _there(self) -> RuleAgent | None:
+        """The agent in the folder, None if there is none."""
+        path = self.folder / NAME
+        if not path.exists():
+            return None
+        agent = RuleAgent.load(self.folder, self.dataset.fingerprint)
+        if (agent.config, agent.made_by.get("seed")) != (self.config, self.seed):
+            raise OtherRun(f"{path} is of another run: resume with the configuration and seed it was begun with")
+        return agent

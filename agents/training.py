@@ -26,8 +26,9 @@ from torch.utils.tensorboard import SummaryWriter
 from kgwalk.data import Dataset
 from kgwalk.evaluation import Protocol, evaluate
 from kgwalk.protocols import Agent
+from kgwalk.tensors import load_tensors
 
-from .checkpoint import NAME, Progressing, load_checkpoint, save_checkpoint
+from .checkpoint import NAME, Progressing, check_run, load_checkpoint, save_checkpoint
 
 log = logging.getLogger(__name__)
 
@@ -102,6 +103,10 @@ class Trainer:
         clip: largest global norm of the gradient; None for none, as sparse gradients need.
         patience: validations without a better score after which training ends; None for all steps.
         extra: the algorithm's own numbers, read and written by ``loss``.
+        score: what ``validate`` measures, for logs and curves.
+
+    Attributes:
+        idle: whether ``run`` found nothing left to do.
     """
 
     def __init__(
@@ -121,6 +126,7 @@ class Trainer:
         clip: float | None,
         extra: dict[str, float] | None = None,
         patience: int | None = None,
+        score: str = "MRR",
     ) -> None:
         self.model = model
         self.optimizer = optimizer
@@ -135,6 +141,8 @@ class Trainer:
         self.learning_rate = learning_rate
         self.clip = clip
         self.patience = patience
+        self.score = score
+        self.idle = False
         self.state = Progressing(extra={} if extra is None else extra)
 
     def run(self, *, resume: bool) -> Progressing:
@@ -152,6 +160,9 @@ class Trainer:
             self.state = load_checkpoint(checkpoint, self.model, self.optimizer, self.run_id, fresh, self.steps)
             fresh.extra.update(self.state.extra)
             self.state.extra = fresh.extra  # the loss reads and writes this one
+        self.idle = self._done()
+        if self.idle:
+            return self.state
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(f".{NAME}.*.tmp"):  # of a run that was killed while it wrote
             leftover.unlink()
@@ -162,22 +173,34 @@ class Trainer:
         ):
             task = progress.add_task("training", total=self.steps, completed=self.state.step, note="")
             began = time.monotonic() - self.state.seconds
-            while self.state.step < self.steps and not self._out_of_patience():
+            while not self._done():
                 logged = self.make_step(self.state.step)
                 self.state.step += 1
                 for key, value in logged.items():
                     curves.add_scalar(key, value, self.state.step)
                 if self.state.step % self.validate_every == 0 or self.state.step == self.steps:
                     score = self._select()
-                    curves.add_scalar("valid/mrr", score, self.state.step)
+                    curves.add_scalar(f"valid/{self.score.lower().replace(' ', '_')}", score, self.state.step)
                     self.state.seconds = time.monotonic() - began
                     save_checkpoint(checkpoint, self.model, self.optimizer, self.run_id, self.state)
-                    log.info("step %d: valid MRR %.4f (best %.4f)", self.state.step, score, self.state.best)
+                    told = self.state.step, self.score, score, self.state.best
+                    log.info("step %d: valid %s %.4f (best %.4f)", *told)
                 note = " ".join(f"{key.split('/')[-1]} {value:.3g}" for key, value in logged.items())
                 if self.state.best > -math.inf:
                     note += f" valid {self.state.best:.4f}"
                 progress.update(task, advance=1, note=note)
         return self.state
+
+    def check(self) -> None:
+        """Refuse as ``run`` would, and do nothing else.
+
+        Raises:
+            OtherRun: the folder holds a checkpoint of another run.
+            ValueError: one that is damaged.
+        """
+        checkpoint = self.folder / NAME
+        if checkpoint.exists():
+            check_run(checkpoint, load_tensors(checkpoint)[1], self.run_id)
 
     def make_step(self, step: int) -> Mapping[str, float]:
         """Descend the loss of one step; gives the numbers to log."""
@@ -197,6 +220,9 @@ class Trainer:
         with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
             self.optimizer.step()
         return logged
+
+    def _done(self) -> bool:
+        return self.state.step >= self.steps or self._out_of_patience()
 
     def _out_of_patience(self) -> bool:
         if self.patience is None or not self.state.best_step:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 
@@ -33,6 +33,23 @@ def atomic_path(path: Path) -> Iterator[Path]:
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def delete(folder: Path, patterns: Iterable[str]) -> None:
+    """Delete a folder's files by their names, what a killed writing of them left too, and the folder if it is empty.
+
+    Args:
+        folder: what is in its subfolders stays; nothing happens if it is not there.
+        patterns: names, in which ``*`` may stand for anything.
+
+    Raises:
+        OSError: A file cannot be deleted.
+    """
+    for pattern in patterns:
+        for path in (*folder.glob(pattern), *folder.glob(f".{pattern}.*.tmp")):
+            path.unlink()
+    with contextlib.suppress(OSError):  # holds other files, is a link or the current folder: it may stay
+        folder.rmdir()
 
 
 def write_atomically(path: Path, data: bytes) -> None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,14 @@ class RuleGuider(WalkerAgent):
         **settings: Any,
     ) -> None:
         super().__init__(policy, **settings)
+        if (rule_agent.num_entities, rule_agent.num_relations) != (policy.num_entities, policy.num_relations):
+            raise ValueError("the policy and the rules are of graphs of different sizes")
+        if not (isinstance(rule_threshold, (int, float)) and 0 <= rule_threshold <= 1):
+            raise ValueError(f"rule_threshold must be from 0 to 1, got {rule_threshold!r}")
+        if guidance not in get_args(Guidance):
+            raise ValueError(f"guidance must be one of {', '.join(get_args(Guidance))}, got {guidance!r}")
+        if walk_weight is not None and not (isinstance(walk_weight, (int, float)) and 0 <= walk_weight < math.inf):
+            raise ValueError(f"walk_weight must be a finite number of 0 or more, or None, got {walk_weight!r}")
         self.rule_agent = rule_agent
         self.rule_threshold = rule_threshold
         self.guidance = guidance

@@ -108,6 +108,11 @@ class RuleGuiderConfig:
         for key, choices in (("decision", Decision), ("hit", Hit), ("guidance", Guidance)):
             if getattr(self, key) not in get_args(choices):
                 raise ValueError(f"{key} must be one of {', '.join(get_args(choices))}, got {getattr(self, key)!r}")
+        for key, least, most in (("hops", 1, 16), ("beam", 1, 1 << 20), ("spread", 0, 1 << 30)):
+            if type(getattr(self, key)) is not int or not least <= getattr(self, key) <= most:
+                raise ValueError(f"{key} must be a whole number from {least} to {most}, got {getattr(self, key)!r}")
+        if self.max_out_degree is not None and (type(self.max_out_degree) is not int or self.max_out_degree < 0):
+            raise ValueError(f"max_out_degree must be 0 or more, or None, got {self.max_out_degree!r}")
         if self.directions not in ("tail", "both"):
             raise ValueError(f"directions must be tail or both, got {self.directions!r}")
         for key in ("rule_threshold", "rule_weight"):
@@ -117,8 +122,9 @@ class RuleGuiderConfig:
             raise ValueError(f"walk_weight must not be negative, got {self.walk_weight}")
         if not 0 < self.clip < math.inf:
             raise ValueError(f"clip must be positive, got {self.clip}")
-        if type(self.validate_every) is not int or self.validate_every < 1 or self.validate_queries < 0:
-            raise ValueError("validate_every must be at least 1, validate_queries at least 0")
+        for key, least in (("validate_every", 1), ("validate_queries", 0)):
+            if type(getattr(self, key)) is not int or getattr(self, key) < least:
+                raise ValueError(f"{key} must be at least {least}, got {getattr(self, key)!r}")
         if self.hit == "shaped" and not self.scorer:
             raise ValueError("the shaped reward asks for a scorer: name the embedding of the first stage")
         if self.likelihood.steps + self.joint.steps < 1:
@@ -149,8 +155,12 @@ _TUNED: dict[str, dict[str, Any]] = {
         "rule_weight": 0.5,
         "validate_every": 100,
     },
+    # Where cyclic rules explain least: any share of their reward costs.
     "FB15k-237": {
+        "policy": SplitPolicyConfig(entity_dim=32, embedding_dropout=0.1, hidden_dropout=0.1),
+        "rule_weight": 0.0,
         "likelihood": LikelihoodConfig(steps=2000),
+        "walk_weight": 0.2,
         "spread": 1000,
         "validate_every": 500,
         "validate_queries": 2000,

@@ -17,6 +17,8 @@ def start_logging() -> None:
     """Show what the library logs where no progress bar is shown: in files and pipes."""
     level = logging.WARNING if err.is_terminal else logging.INFO
     logging.basicConfig(level=level, format="%(asctime)s %(message)s", datefmt="%H:%M:%S")
+    # A bar does not say which stage of a training it belongs to.
+    logging.getLogger("kgwalk.agents.rule_guider.stages").setLevel(logging.INFO)
 
 
 @contextlib.contextmanager

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import importlib
 import json
 import os
@@ -13,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 import kgwalk
 from kgwalk._core import set_num_threads
-from kgwalk.files import write_atomically
+from kgwalk.files import delete, write_atomically
 
 if TYPE_CHECKING:
     from kgwalk.data import Dataset
@@ -22,7 +21,9 @@ if TYPE_CHECKING:
 NOTE = "run.json"
 _MODELS = ("agent.safetensors", "checkpoint.safetensors")
 #: All that a training writes; a run may share its folder with files that are none of our business.
-_MADE = (NOTE, *_MODELS, "events.out.tfevents.*", *(f".{name}.*.tmp" for name in (NOTE, *_MODELS)))
+_MADE = (NOTE, *_MODELS, "events.out.tfevents.*")
+#: Folders within that of a run, of agents that are trained in stages: for what all but the last of these make.
+STAGES = ("embeddings", "rules", "pretraining")
 
 
 @dataclass(frozen=True)
@@ -107,17 +108,20 @@ def is_run(folder: Path) -> bool:
 
 
 def has_model(folder: Path) -> bool:
-    """Whether a training in this folder came as far as its first checkpoint."""
-    return any((folder / name).is_file() for name in _MODELS)
+    """Whether a training in this folder came as far as its first checkpoint, or one of its stages did."""
+    return any((place / name).is_file() for place in (folder, *_stages(folder)) for name in _MODELS)
 
 
 def clear(folder: Path) -> None:
-    """Delete the files of a run, and the folder if nothing else is in it."""
-    for pattern in _MADE:
-        for path in folder.glob(pattern):
-            path.unlink()
-    with contextlib.suppress(OSError):  # holds other files, is a link or the current folder: it may stay
-        folder.rmdir()
+    """Delete the files of a run, those of its stages too, and the folders if nothing else is in them."""
+    for stage in _stages(folder):
+        delete(stage, _MADE)
+    delete(folder, _MADE)
+
+
+def _stages(folder: Path) -> list[Path]:
+    """The folders of a run's stages; a run of its own that is called like one is none."""
+    return [folder / name for name in STAGES if not (folder / name / NOTE).exists()]
 
 
 def load_dataset(name: str, data_dir: Path | None) -> Dataset:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.table import Table
@@ -26,6 +27,14 @@ Settings = Annotated[
 ShowConfig = Annotated[bool, typer.Option("--show-config", help="Print the configuration and end.")]
 Resume = Annotated[bool, typer.Option("--resume", help="Go on from the last checkpoint of this run.")]
 Restart = Annotated[bool, typer.Option("--restart", help="Delete this run if it is there, and begin anew.")]
+FromStage = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME",
+        help="Make this stage of a run and those after it again, keep those before it. With --set, settings that "
+        "these do not depend on may change.",
+    ),
+]
 Folder = Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/DATASET-AGENT-seedSEED")]
 
 
@@ -37,6 +46,7 @@ def train(
     show_config: ShowConfig = False,
     resume: Resume = False,
     restart: Restart = False,
+    from_stage: FromStage = None,
     folder: Folder = None,
     data_dir: DataDir = None,
     threads: Threads = None,
@@ -45,9 +55,10 @@ def train(
 
     No other flag is needed: each agent has a configuration for each dataset. The run goes to
     `runs/wn18rr-reinforce-seed0`, say: checkpoints, curves for TensorBoard and, in the end, the agent that was best on
-    the valid split. A run that was broken off goes on with `--resume` and ends as if it had not been.
+    the valid split. A run that was broken off goes on with `--resume` and ends as if it had not been. Agents that are
+    trained in stages, such as `rule-guider`, leave a folder for each in that of the run.
     """
-    run_training(dataset, agent, seed, set_, show_config, resume, restart, folder, data_dir, threads)
+    run_training(dataset, agent, seed, set_, show_config, resume, restart, folder, data_dir, threads, from_stage)
 
 
 def run_training(
@@ -61,29 +72,42 @@ def run_training(
     folder: Path | None,
     data_dir: Path | None,
     threads: int | None,
+    from_stage: str | None = None,
 ) -> None:
     """What `kgwalk train` and `kgwalk score train` do; the arguments are their options."""
     if resume and restart:
         raise ValueError("--resume goes on and --restart begins anew: give one of them")
+    if from_stage is not None and restart:
+        raise ValueError("--from-stage goes back to a stage and --restart to the beginning: give one of them")
+    resume = resume or from_stage is not None
     agent_class = import_agents().get(agent)
     data = load_dataset(dataset, data_dir)
     folder = folder or default_folder(data.card.folder or data.name, agent, seed)
     own_data = Path(dataset).is_dir()
     source = str(Path(dataset).resolve()) if own_data else data.name
     settings = tuple(set_ or ())
-    config = apply_settings(agent_class.config_for(data.name), settings)
     begun = Run.load(folder) if resume and is_run(folder) else None
+    if from_stage is not None and begun is None:
+        raise FileNotFoundError(f"{folder} is no run: --from-stage goes back to a stage of one")
+
+    def configured(settings: tuple[str, ...]) -> Any:
+        return apply_settings(agent_class.config_for(data.name), settings)
+
     if begun is not None:
         if (begun.dataset, begun.agent, begun.seed) != (source, agent, seed):
             raise ValueError(
                 f"{folder} is a run of {begun.agent} on {begun.dataset} with seed {begun.seed}: give these to resume it"
             )
-        given, config = config, apply_settings(agent_class.config_for(data.name), begun.settings)
-        if settings and given != config:
+        if from_stage is not None:
+            settings = _merged(begun.settings, settings)
+        elif settings and configured(settings) != configured(begun.settings):
             raise ValueError(
                 f"{folder} was begun with other settings: --resume needs no --set; for others, --restart begins anew"
             )
+        else:
+            settings = begun.settings
         threads = begun.threads if threads is None else threads
+    config = configured(settings)
     if show_config:
         out.print(config_table(config))
         return
@@ -93,11 +117,18 @@ def run_training(
     # Nothing is written or deleted before everything has been checked, the configuration by the agent itself.
     threads = use_threads(threads)
     trainer = agent_class.trainer(data, config, folder, seed=seed)
+    if from_stage is not None:
+        if not hasattr(trainer, "stages"):
+            raise ValueError(f"{agent} is trained in one stage: --from-stage is for agents of several")
+        trainer.check(from_stage)
     if restart:
         clear(folder)
     if begun is None:
         data_from = str(data_dir.resolve()) if data_dir else None
         Run(source, data_from, agent, seed, settings, threads).save(folder)
+    elif from_stage is not None:
+        replace(begun, settings=settings, threads=threads).save(folder)
+        trainer.forget(from_stage)
     err.print(f"training {agent} on {data.name} ({data.graph.num_facts:,} facts) with {threads} threads")
     started = time.monotonic()
     try:
@@ -107,6 +138,11 @@ def run_training(
             clear(folder)  # nothing was learnt, so nothing stands in the way of the next try
         raise
     err.print(f"trained in {time.monotonic() - started:.0f} s. Now: kgwalk evaluate {folder}", soft_wrap=True)
+
+
+def _merged(before: tuple[str, ...], after: tuple[str, ...]) -> tuple[str, ...]:
+    """Settings one after the other, the last of each key."""
+    return tuple({setting.partition("=")[0].strip(): setting for setting in (*before, *after)}.values())
 
 
 def default_folder(dataset: str, agent: str, seed: int) -> Path:

@@ -111,7 +111,9 @@ class Plain:
     ) -> Tensor:
         if self.entity is None:
             return torch.zeros(len(entities), dtype=torch.float64)
-        known = memory if self.config.independent else self.lstm(self.relation.lstm, self.relation.table[relation], memory)
+        known = (
+            memory if self.config.independent else self.lstm(self.relation.lstm, self.relation.table[relation], memory)
+        )
         seen = [known[0], asked]
         table = self.entity.table
         visited = [int(query[0]), *(entity for _, entity in path)]
@@ -277,7 +279,7 @@ def test_beam_and_propagation_find_all_walks(world: World) -> None:
 @pytest.mark.parametrize("sight", ["relations", "places", "history"])
 @torch.no_grad()
 def test_what_each_sight_sees(small: Graph, sight: Any) -> None:
-    """Where walkers come from changes their choice of an entity, unless they see relations only; never of a relation."""
+    """Where walkers were changes their choice of an entity, unless they see relations only; never of a relation."""
     policy = split_policy(small, SplitPolicyConfig(6, 5, 7, (8,), sight=sight)).eval()
     queries = facts_of(small)[:5]
     elsewhere = queries.copy()
@@ -338,7 +340,9 @@ def test_the_target_is_not_read(small: Graph, split: SplitPolicy) -> None:
     untold = queries.copy()
     untold[:, 2] = -1
     candidates = candidates_of(ActionSets(Expand(small)), queries[:, 0], untold, False)
-    torch.testing.assert_close(split.logits(split.begin(queries), candidates), split.logits(split.begin(untold), candidates))
+    torch.testing.assert_close(
+        split.logits(split.begin(queries), candidates), split.logits(split.begin(untold), candidates)
+    )
 
 
 @pytest.mark.parametrize("guidance", ["none", "prior", "mask"])

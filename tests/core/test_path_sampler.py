@@ -99,7 +99,10 @@ def test_a_weighted_sum_is_right_on_average(oracle: Oracle, hops: int, max_paths
     queries = both_ways(oracle)[:20]
     actions = ActionSets(Expand(oracle.graph()))
     every = sampled(actions, queries, hops, ALL, ALL)
-    chances = [{path: chance(oracle, q, path, hops) for path in paths} for q, paths in zip(queries.tolist(), every, strict=True)]
+    chances = [
+        {path: chance(oracle, q, path, hops) for path in paths}
+        for q, paths in zip(queries.tolist(), every, strict=True)
+    ]
     draws = 400
     estimates = np.zeros((draws, len(queries), 2))
     for seed in range(draws):
