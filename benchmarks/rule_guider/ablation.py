@@ -2,7 +2,7 @@
 
 All rows have an entity agent of the same size, for the paper's do and a frozen relation agent leaves nothing else to
 learn. ``single`` chooses relation and entity at once, so its walks cannot be added up, only searched by a beam:
-``full-beam`` is its fair pair. A row whose change the dataset's configuration has already repeats ``full``.
+``full-beam`` is its fair pair.
 """
 
 from __future__ import annotations
@@ -11,22 +11,14 @@ import argparse
 from pathlib import Path
 
 from benchmarks.completion import stem_of
-from benchmarks.rule_guider.runs import Record, agent_seconds, on_valid, record, recorded, take_over, train
+from benchmarks.rule_guider.runs import THREE_HOPS, Record, agent_seconds, on_valid, record, recorded, take_over, train
 from kgwalk.agents import RuleGuider, RuleGuiderConfig
 from kgwalk.cli.settings import apply_settings
 from kgwalk.data import Dataset
 
 BENCH = "rule_guider_ablation"
-#: What all rows share: walks of three hops, as the paper's, whatever the dataset's configuration says.
-BASE = (
-    "policy.entity_dim=32",
-    "walk_weight=none",
-    "hops=3",
-    "spread=3000",
-    "likelihood.steps=600",
-    "likelihood.branch=32",
-    "validate_every=200",
-)
+#: What all rows share, whatever the dataset's configuration says.
+BASE = (*THREE_HOPS, "policy.entity_dim=32")
 #: What each row is, and the settings that make it.
 ROWS: dict[str, tuple[str, tuple[str, ...]]] = {
     "full": ("all of it", ()),
@@ -50,17 +42,15 @@ def run(dataset: Dataset, seed: int, options: argparse.Namespace) -> list[Record
     """Train and measure the rows that are not recorded yet; the new records."""
     made = []
     folder: Path = options.runs / f"{stem_of(dataset, RuleGuider.name, 'ablation')}-seed{seed}"
-    full = configuration(RuleGuider.config_for(dataset.name), "full", options.set)
     for row in options.rows or ROWS:
         name = f"{stem_of(dataset, RuleGuider.name, row)}-seed{seed}"
         config = configuration(RuleGuider.config_for(dataset.name), row, options.set)
         if recorded(BENCH, name, config, save=options.save):
             continue
-        here = folder / ("full" if config == full else row)  # what a row changes may be so already
-        take_over(["embeddings"], options.runs / f"{stem_of(dataset, RuleGuider.name)}-seed{seed}", here)
+        take_over(["embeddings"], options.runs / f"{stem_of(dataset, RuleGuider.name)}-seed{seed}", folder / row)
         for other in sorted(folder.glob("*")):
-            take_over(["embeddings", "rules"], other, here)
-        agent, stages = train(dataset, config, here, seed)
+            take_over(["embeddings", "rules"], other, folder / row)
+        agent, stages = train(dataset, config, folder / row, seed)
         metrics = {
             "valid": on_valid(agent, dataset),
             "agent_seconds": agent_seconds(stages),
@@ -72,9 +62,9 @@ def run(dataset: Dataset, seed: int, options: argparse.Namespace) -> list[Record
 
 
 def configuration(config: RuleGuiderConfig, row: str, settings: list[str]) -> RuleGuiderConfig:
-    """That of a row: the dataset's, ``settings``, what all rows share, and what is the row's own."""
-    config = apply_settings(config, settings)
-    own = [*BASE, *ROWS[row][1]]
+    """That of a row: the dataset's, what all rows share, ``settings``, and what is the row's own."""
+    config = apply_settings(config, [*BASE, *settings])
+    own = [*ROWS[row][1]]
     if config.hit == "hit":
         own.append("scorer=")  # nothing asks for an embedding
     if row == "reinforce-only":

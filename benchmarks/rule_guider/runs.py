@@ -17,6 +17,11 @@ from kgwalk.data import Dataset
 from kgwalk.evaluation import Protocol, evaluate
 
 SETS = ("WN18RR", "NELL-995", "FB15k-237")
+#: What the rows of an ablation or a sweep share: walks of three hops, as the paper's, which answer alone.
+THREE_HOPS = (
+    *("walk_weight=none", "hops=3", "spread=3000", "likelihood.steps=600", "likelihood.branch=32"),
+    "validate_every=200",
+)
 Record = dict[str, Any]
 
 

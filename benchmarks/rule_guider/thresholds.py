@@ -9,7 +9,7 @@ import numpy as np
 
 from benchmarks.completion import stem_of
 from benchmarks.rule_guider.rules_used import rules_used
-from benchmarks.rule_guider.runs import Record, agent_seconds, on_valid, record, recorded, take_over, train
+from benchmarks.rule_guider.runs import THREE_HOPS, Record, agent_seconds, on_valid, record, recorded, take_over, train
 from kgwalk import _core
 from kgwalk.agents import RuleGuider
 from kgwalk.cli.settings import apply_settings
@@ -17,15 +17,6 @@ from kgwalk.data import Dataset
 from kgwalk.rules import applied_confidence
 
 BENCH = "rule_guider_thresholds"
-#: Walks of three hops, as the paper's, whatever the dataset's configuration says.
-BASE = (
-    "walk_weight=none",
-    "hops=3",
-    "spread=3000",
-    "likelihood.steps=600",
-    "likelihood.branch=32",
-    "validate_every=200",
-)
 THRESHOLDS = (0.0, 0.05, 0.15, 0.3, 0.5)
 
 
@@ -36,9 +27,9 @@ def run(dataset: Dataset, seed: int, options: argparse.Namespace) -> list[Record
     made = []
     for threshold in THRESHOLDS:
         name = f"{stem}-threshold-{threshold:g}-seed{seed}"
-        config = apply_settings(RuleGuider.config_for(dataset.name), options.set)
-        own = [*BASE, f"rule_threshold={threshold}"]
-        config = apply_settings(config, own + ["scorer="] * (config.hit == "hit"))
+        config = apply_settings(RuleGuider.config_for(dataset.name), [*THREE_HOPS, *options.set])
+        own = [f"rule_threshold={threshold}"] + ["scorer="] * (config.hit == "hit")
+        config = apply_settings(config, own)
         if recorded(BENCH, name, config, save=options.save):
             continue
         here = folder / f"{threshold:g}"

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from numpy.typing import NDArray
 
 from benchmarks import common, markdown
@@ -20,6 +22,7 @@ from kgwalk.graph import Graph
 from kgwalk.protocols import Ids, Ranked
 
 TINY = (
+    *("hops=2", "policy.relation_dim=8", "policy.hidden_dim=8", "policy.mlp_dims=8"),
     *("scorer=", "rules.rounds=1", "rules.max_length=2", "rule_threshold=0.1", "validate_queries=20", "beam=16"),
     *("pretraining.steps=1", "pretraining.batch=8", "likelihood.steps=2", "likelihood.batch=16"),
     *("joint.steps=1", "joint.batch=8"),
@@ -27,9 +30,11 @@ TINY = (
 
 
 @pytest.fixture
-def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     monkeypatch.setattr(common, "RESULTS", tmp_path / "results")
-    return tmp_path / "results"
+    threads = torch.get_num_threads()
+    yield tmp_path / "results"
+    torch.set_num_threads(threads)
 
 
 def run(folder: Path, command: str, *more: str) -> None:
