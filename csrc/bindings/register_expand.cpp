@@ -143,10 +143,9 @@ void register_expand(py::module_& m) {
           found = sample_paths(actions, wanted, {hops, max_paths, max_branch}, seed);
         }
         const auto n = static_cast<py::ssize_t>(found.paths.query.size());
-        return py::make_tuple(to_numpy(std::move(found.paths.query)),
-                              to_numpy(std::move(found.paths.entities), {n, hops + 1}),
-                              to_numpy(std::move(found.paths.relations), {n, hops}),
-                              to_numpy(std::move(found.log_weight)));
+        return py::make_tuple(
+            to_numpy(std::move(found.paths.query)), to_numpy(std::move(found.paths.entities), {n, hops + 1}),
+            to_numpy(std::move(found.paths.relations), {n, hops}), to_numpy(std::move(found.log_weight)));
       },
       py::arg("actions"), py::arg("queries"), py::arg("hops") = 3, py::arg("max_paths") = 64,
       py::arg("max_branch") = 32, py::arg("seed") = 0);

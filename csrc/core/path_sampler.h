@@ -17,10 +17,10 @@ struct SampledPaths {
 /// Legal simple walks from source to target, drawn so that a walker's probability to arrive can be estimated:
 /// the sum over a query's sampled paths of weight * probability is right on average, whatever the walker.
 ///
-/// What is likely to matter is kept: a path is drawn in proportion to the probability that a walker takes it who chooses
-/// at random first one of the relations, then one of its entities, which is priority sampling (Duffield, Lund and Thorup
-/// 2007) over the walks of the search. Of a relation with more than `limits.max_branch` entities the search follows that
-/// many before the last hop, evenly spaced from a random start.
+/// What is likely to matter is kept: a path is drawn in proportion to the probability that a walker takes it who
+/// chooses at random first one of the relations, then one of its entities, which is priority sampling (Duffield, Lund
+/// and Thorup 2007) over the walks of the search. Of a relation with more than `limits.max_branch` entities the search
+/// follows that many before the last hop, evenly spaced from a random start.
 ///
 /// Query i draws from stream i of `seed`: what is found does not depend on the number of threads.
 /// @throws as find_paths
