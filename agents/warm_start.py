@@ -5,7 +5,8 @@ The loss of a query is the negative log-likelihood of its target under the polic
     - log sum_{walks w to the target} prod_t pi(a_t | s_t),
 
 what ranking by log-sum-exp asks for, without the variance of sampling walks that mostly miss, and without choosing one
-walk as the right one. The walks are found by search, not by the policy.
+walk as the right one. The walks are found by search, not by the policy: those that visit no entity twice and wait only
+once they have arrived. Others may arrive too, so their sum is a lower bound of the probability to.
 """
 
 from __future__ import annotations
@@ -60,9 +61,9 @@ class AnswerPaths:
 class FreshPaths:
     """Paths to the targets of training queries, drawn anew in every step, those that matter most.
 
-    The likelihood is an estimate from weighted samples (``kgwalk.graph.sample_paths``) that is right on average. What
-    paths of equal probability earn may differ: then a walk counts by its reward, and what is raised is the log of the
-    expected reward of the walks that arrive.
+    The likelihood is an estimate from weighted samples (``kgwalk.graph.sample_paths``) that is right on average; its
+    logarithm, of which the loss is made, is on average too low. What paths of equal probability earn may differ: then a
+    walk counts by its reward, and what is raised is the log of the expected reward of the walks that arrive.
 
     Args:
         actions: what is legal in training.

@@ -259,7 +259,7 @@ def sample_paths(
 ) -> tuple[Ids, Ids, Ids, NDArray[np.float32]]:
     """As find_paths, drawn by how likely a random walker takes them; last, the log of what each counts, (p,).
 
-    A sum over a query's paths of exp(weight) * probability estimates a walker's probability to arrive.
+    A sum over a query's paths of exp(weight) * probability estimates a walker's probability to arrive by any such path.
     """
 
 class BeamLayout:

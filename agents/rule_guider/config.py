@@ -120,6 +120,11 @@ class RuleGuiderConfig:
                 raise ValueError(f"{key} must be from 0 to 1, got {getattr(self, key)}")
         if self.walk_weight is not None and not 0 <= self.walk_weight < math.inf:
             raise ValueError(f"walk_weight must not be negative, got {self.walk_weight}")
+        if self.walk_weight is not None and self.rules.aggregation != "noisy-or":
+            raise ValueError(
+                f"walk_weight weighs walks beside a noisy-or of rules, not {self.rules.aggregation}: "
+                "set rules.aggregation=noisy-or, or walk_weight=none to rank by walks alone"
+            )
         if not 0 < self.clip < math.inf:
             raise ValueError(f"clip must be positive, got {self.clip}")
         for key, least in (("validate_every", 1), ("validate_queries", 0)):

@@ -117,14 +117,14 @@ class RuleGuiderTrainer:
             self._run(name, trainer)
 
     def seconds(self) -> dict[str, float]:
-        """Wall-clock time that each stage took, whenever it was made.
+        """Wall-clock time that each stage of the configuration took, whenever it was made.
 
         Raises:
             FileNotFoundError: there are no rules yet.
             ValueError: a stage's file is damaged.
         """
         taken: dict[str, Any] = {RULES: RuleAgent.load(self.folder / RULES).made_by}
-        for stage in ("embeddings", "pretraining", "joint"):
+        for stage, _ in self._trainers():  # a folder may hold more, of a configuration that asked for it
             path = self._folder(stage) / CHECKPOINT
             if path.exists():
                 taken[stage] = load_tensors(path)[1].get("progress")

@@ -104,7 +104,7 @@ class Answer:
         rank: Place in the list, from 1.
         entity: Its name.
         label: Its readable name.
-        score: The agent's score; for walkers the log of the probability to arrive there.
+        score: The agent's score; for those that rank by walks alone the log of the probability to arrive there.
         known: Whether the walked graph holds the answer already, so that it is no prediction.
         paths: The most probable paths to it, best first; empty for agents that walk none.
         rules: The most confident rules that give it, best first; empty for agents that have none.

@@ -17,9 +17,10 @@ _FLOOR = -14.0  # log-probability of an answer that no walk reaches
 def weigh_evidence(reasoned: Ranked, walked: Ranked, weight: float) -> Ranked:
     """Rank answers by ``log c + weight * log p``: their evidence, and the probability that a walker arrives.
 
-    Both are functions of walks alone: p adds up those of the policy, and c is the noisy-or of the confidences of the
-    rules whose bodies walks make true. Either alone would miss what the other sees: a walker's probability tells which
-    of the walks open here are to be trusted, a rule's confidence how often its like was right.
+    p adds up the walks of the policy, and c is the noisy-or of the confidences of the rules that give the answer. Their
+    bodies are walks, but that of an existential rule does not lead to the answer, and a zero rule has none. Either
+    alone would miss what the other sees: a walker's probability tells which of the walks open here are to be trusted,
+    a rule's confidence how often its like was right.
 
     Args:
         reasoned: answers of rules; scores are ``-log(1 - c)``, as a noisy-or gives them.

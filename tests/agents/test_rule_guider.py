@@ -371,6 +371,13 @@ def test_an_agent_without_its_rules_is_refused(family: Dataset, run: Path) -> No
         agents.load(run, family)
 
 
+def test_seconds_are_those_of_the_stages_asked_for(family: Dataset, run: Path) -> None:
+    """A stage that was taken over or made before, and is not part of this configuration, costs nothing."""
+    assert list(RuleGuider.trainer(family, CONFIG, run).seconds()) == list(STAGES[1:])
+    without = changed(pretraining=dataclasses.replace(GRADIENT, steps=0))
+    assert set(RuleGuider.trainer(family, without, run).seconds()) == {"rules", "joint"}
+
+
 def test_seconds_of_a_damaged_run(family: Dataset, run: Path) -> None:
     noted(progress=[])(run / CHECKPOINT)
     with pytest.raises(ValueError, match="does not tell how long"):
@@ -561,6 +568,7 @@ def test_a_scorer_shapes_the_reward(family: Dataset, tmp_path: Path, monkeypatch
         ({"freeze": True, "policy": SplitPolicyConfig(entity_dim=0)}, "freeze needs"),
         ({"freeze": True, "decision": "edge", "spread": 0}, "freeze needs"),
         ({"guidance": "mask", "decision": "edge", "spread": 0}, "guidance is for the relation agent"),
+        ({"rules": RulesConfig(aggregation="max-plus")}, "a noisy-or of rules, not max-plus"),
         ({"decision": "edge"}, "set spread=0"),
         ({"policy": SplitPolicyConfig(entity_dim=4, sight="places")}, "set spread=0"),
     ],
