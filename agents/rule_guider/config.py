@@ -157,7 +157,10 @@ _TUNED: dict[str, dict[str, Any]] = {
     # Few training queries, and relations of hundreds of entities: here it pays to learn which.
     "NELL-995": {
         "policy": SplitPolicyConfig(entity_dim=32, embedding_dropout=0.1, hidden_dropout=0.1),
-        "rule_weight": 0.5,
+        "rule_weight": 0.6,
+        "rule_threshold": 0.02,
+        "guidance": "prior",
+        "likelihood": LikelihoodConfig(steps=900),
         "validate_every": 100,
     },
     # Where cyclic rules explain least: any share of their reward costs.
