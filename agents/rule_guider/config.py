@@ -167,10 +167,10 @@ _TUNED: dict[str, dict[str, Any]] = {
     "FB15k-237": {
         "policy": SplitPolicyConfig(entity_dim=32, embedding_dropout=0.1, hidden_dropout=0.1),
         "rule_weight": 0.0,
-        "likelihood": LikelihoodConfig(steps=2000),
+        "likelihood": LikelihoodConfig(steps=4000),
         "walk_weight": 0.2,
         "spread": 1000,
-        "validate_every": 500,
+        "validate_every": 1000,
         "validate_queries": 2000,
     },
 }
