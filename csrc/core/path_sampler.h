@@ -15,7 +15,8 @@ struct SampledPaths {
 };
 
 /// Legal simple walks from source to target, drawn so that a walker's probability to arrive can be estimated:
-/// the sum over a query's sampled paths of weight * probability is right on average, whatever the walker.
+/// the sum over a query's sampled paths of weight * probability is right on average for the walks of that kind,
+/// whatever the walker: those that visit no entity twice and wait only at the end, which are the paths of the search.
 ///
 /// What is likely to matter is kept: a path is drawn in proportion to the probability that a walker takes it who
 /// chooses at random first one of the relations, then one of its entities, which is priority sampling (Duffield, Lund
