@@ -160,7 +160,7 @@ _TUNED: dict[str, dict[str, Any]] = {
         "rule_weight": 0.6,
         "rule_threshold": 0.02,
         "guidance": "prior",
-        "likelihood": LikelihoodConfig(steps=900),
+        "likelihood": LikelihoodConfig(steps=400),
         "validate_every": 100,
     },
     # Where cyclic rules explain least: any share of their reward costs.
