@@ -87,7 +87,7 @@ def test_every_walk_finds_the_rules_that_a_look_at_all_finds(
     monkeypatch.setattr(instances, "_FACTOR", factor)
     met = set()
 
-    @settings(deadline=None, max_examples=300)
+    @settings(deadline=None, max_examples=300, derandomize=True)  # chance once drew no instance of a constant rule
     @given(st.data())
     def check(data: st.DataObject) -> None:
         rules = data.draw(st.lists(rule, max_size=12))
