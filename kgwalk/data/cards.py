@@ -82,6 +82,11 @@ class Card:
         facts: expected number of distinct forward facts of the walking graph; 0 if not known.
         max_out_degree: default cap of an environment's or a walker's view, 0 for none.
         horizon: default number of hops.
+        interaction: of a recommendation set: the relation from users to items, whose facts are the queries; ``graph``
+            then holds what is known of the items, and walks see the training interactions too. Empty for other sets.
+        user_type: of a recommendation set, what stands before the ``/`` in the names of users.
+        item_type: likewise of items.
+        metapaths: file of metapaths from a user to an item, one a line.
         oddities: what surprises, one sentence each.
     """
 
@@ -105,6 +110,10 @@ class Card:
     facts: int = 0
     max_out_degree: int = 256
     horizon: int = 3
+    interaction: str = ""
+    user_type: str = "user"
+    item_type: str = "item"
+    metapaths: str = ""
     oddities: tuple[str, ...] = ()
 
     @property

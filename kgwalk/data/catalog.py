@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 
 from kgwalk.data.cards import Card, DataFile, Source
+from kgwalk.data.recommendation_catalog import RECOMMENDATION_CARDS
 
 CONVE = "f3c0eb286025410fa5b4c04696c918264163d0ca"
 MINERVA = Source("shehzaadzd/MINERVA", "d2f44ad7b48490fe73627cdd357e1465d67d9d75", licence="Apache-2.0")
@@ -317,7 +318,11 @@ FAMILY = Card(
 )
 
 CARDS: dict[str, Card] = {
-    card.name: card for card in (WN18RR, FB15K_237, NELL_995, COUNTRIES_S1, COUNTRIES_S2, COUNTRIES_S3, KINSHIP, FAMILY)
+    card.name: card
+    for card in (
+        *(WN18RR, FB15K_237, NELL_995, COUNTRIES_S1, COUNTRIES_S2, COUNTRIES_S3, KINSHIP, FAMILY),
+        *RECOMMENDATION_CARDS,
+    )
 }
 
 

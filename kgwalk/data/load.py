@@ -17,6 +17,7 @@ from kgwalk.data.catalog import find_card, plain_name
 from kgwalk.data.dataset import Dataset
 from kgwalk.data.family import family
 from kgwalk.data.files import MissingDataError, locate, missing, read_bytes
+from kgwalk.data.recommendation_files import read_recommendation
 from kgwalk.protocols import Ids
 
 VARIABLE = "KGWALK_DATA"
@@ -155,6 +156,8 @@ def _needed(card: Card) -> list[str]:
 
 
 def _read(card: Card, folder: Path) -> Dataset:
+    if card.interaction:
+        return read_recommendation(card, folder)
     reader = TripleReader()
     graph_facts = _read_graph(reader, card, folder)
     splits = {split: graph_facts if file == card.graph else _add(reader, folder, file) for split, file in card.splits}
