@@ -216,6 +216,9 @@ class RuleGuiderTrainer:
             agent.policy.relation_agent.requires_grad_(False)
             model = agent.policy.entity_agent
         weigh, agent.walk_weight = agent.walk_weight, None  # walks are selected by what they find alone
+        told = plain(c)
+        if c.hit == "hit":
+            del told["scorer"]  # the embedding takes no part, whichever it is
 
         def keep() -> None:
             agent.walk_weight = weigh
@@ -227,7 +230,7 @@ class RuleGuiderTrainer:
             torch.optim.Adam(model.parameters(), lr=c.likelihood.learning_rate, fused=True),
             self.folder,
             seed=self.seed,
-            run_id={"config": plain(c), "dataset": self.dataset.fingerprint, "seed": self.seed},
+            run_id={"config": told, "dataset": self.dataset.fingerprint, "seed": self.seed},
             loss=learner.loss,
             validate=learner.validate,
             keep=keep,

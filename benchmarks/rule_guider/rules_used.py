@@ -35,6 +35,8 @@ def run(dataset: Dataset, seed: int, options: argparse.Namespace) -> list[Record
     """Measure the run of ``completion``, which is trained if it is not there; the new record."""
     name = f"{stem_of(dataset, RuleGuider.name, options.variant)}-seed{seed}"
     config = apply_settings(RuleGuider.config_for(dataset.name), options.set)
+    if config.hit == "hit":
+        config = apply_settings(config, ["scorer="])  # nothing asks for an embedding
     if recorded(BENCH, name, config, save=options.save):
         return []
     folder: Path = options.runs / name

@@ -56,9 +56,8 @@ def explain(
 def _drawing(path: Path) -> Callable[..., None]:
     """What draws into a file; refuses before an agent has worked what it could not draw after."""
     try:
-        from kgwalk.explain.picture import FORMATS, save_picture
+        from kgwalk.explain.picture import check_format, save_picture
     except ModuleNotFoundError as error:
         raise ImportError(f"--picture needs {error.name}, which is not installed: pip install {error.name}") from error
-    if path.suffix not in FORMATS:
-        raise ValueError(f"{path}: cannot tell the format; expected a name ending in {', '.join(FORMATS)}")
+    check_format(path)
     return save_picture

@@ -60,12 +60,23 @@ def save_picture(explanation: Explanation, path: Path, *, title: str = "") -> No
         ValueError: Another extension, or no answer has a path.
         OSError: The file cannot be written.
     """
-    if path.suffix not in FORMATS:
-        raise ValueError(f"{path}: cannot tell the format; expected a name ending in {', '.join(FORMATS)}")
+    suffix = check_format(path)
     figure = draw(explanation, title=title)
-    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(path.suffix, {})
+    undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
     with rc_context({"svg.hashsalt": "kgwalk"}), atomic_path(path) as temporary:
-        figure.savefig(temporary, format=path.suffix[1:], metadata=undated)
+        figure.savefig(temporary, format=suffix[1:], metadata=undated)
+
+
+def check_format(path: Path) -> str:
+    """The format that a file's name asks for, as one of `FORMATS`.
+
+    Raises:
+        ValueError: none of them.
+    """
+    suffix = path.suffix.lower()
+    if suffix not in FORMATS:
+        raise ValueError(f"{path}: cannot tell the format; expected a name ending in {', '.join(FORMATS)}")
+    return suffix
 
 
 def draw(explanation: Explanation, *, title: str = "") -> Figure:

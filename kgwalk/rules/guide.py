@@ -10,7 +10,9 @@ from numpy.typing import NDArray
 from kgwalk.protocols import Ids
 from kgwalk.rules.trie import RuleTrie
 
-_CLOSED = -30.0  # a log-score that leaves nothing, and is equal for all where no relation continues a rule
+# A log-score that no learnt one makes up for, and that is equal for all where no relation continues a rule; not so low
+# that a float32 sum of the two would round the learnt one off.
+_CLOSED = -1000.0
 _FLOOR = 0.01  # what a relation counts as prior that continues no rule
 
 

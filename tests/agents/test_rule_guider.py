@@ -506,14 +506,29 @@ def test_frozen_relation_agents_learn_nothing(family: Dataset, run: Path) -> Non
     assert all(torch.equal(value, weights(run)[key]) for key, value in after.items())
 
 
-def test_a_scorer_shapes_the_reward(family: Dataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The first stage trains it; its score pays where a walk misses."""
+@pytest.fixture
+def quick_embedding(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Name of an embedding that is trained in no time."""
     from kgwalk.agents.embeddings import EMBEDDINGS
 
     kind = EMBEDDINGS["distmult"]
     full = kind.config_for("Family")
     tiny = dataclasses.replace(full, epochs=1, validate_every=1, model=dataclasses.replace(full.model, dim=8))
     monkeypatch.setattr(kind, "config_for", staticmethod(lambda dataset: tiny))
+    return "distmult"
+
+
+def test_an_embedding_that_pays_nobody_may_come_later(family: Dataset, run: Path, quick_embedding: str) -> None:
+    before = contents(run)
+    RuleGuider.trainer(family, changed(scorer=quick_embedding), run).run(resume=True)
+    after = contents(run)
+    assert f"embeddings/{AGENT}" in after
+    assert {key: after[key] for key in before} == before
+
+
+@pytest.mark.usefixtures("quick_embedding")
+def test_a_scorer_shapes_the_reward(family: Dataset, tmp_path: Path) -> None:
+    """The first stage trains it; its score pays where a walk misses."""
     config = dataclasses.replace(TINY, scorer="distmult", hit="shaped", rule_weight=0.0)
     trainer = RuleGuider.trainer(family, config, tmp_path)
     trainer.run(resume=False)

@@ -139,14 +139,14 @@ def test_names_of_entities_stay_on_the_page_and_apart() -> None:
             assert not one.overlaps(other)
 
 
-@pytest.mark.parametrize("suffix", [".png", ".svg", ".pdf"])
+@pytest.mark.parametrize("suffix", [".png", ".PNG", ".svg", ".pdf"])
 def test_files_are_whole_and_the_same_for_the_same_explanation(tmp_path: Path, suffix: str) -> None:
     first, second = tmp_path / f"a{suffix}", tmp_path / f"b{suffix}"
     save_picture(BOB, first)
     save_picture(BOB, second)
     assert first.read_bytes() == second.read_bytes()
     assert sorted(tmp_path.iterdir()) == [first, second]
-    if suffix == ".png":
+    if suffix.lower() == ".png":
         assert np.ptp(matplotlib.image.imread(first)) > 0.5
 
 

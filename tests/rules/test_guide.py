@@ -84,6 +84,18 @@ def test_by_hand() -> None:
     np.testing.assert_allclose(np.exp(behind), expected, rtol=1e-5)
 
 
+def test_what_the_mask_closes_no_learnt_score_opens() -> None:
+    guide = RuleGuide(trie_of({Rule(0, (1,)): (5, 5)}), "mask")
+    learnt = np.zeros(STAY + 1, np.float32)
+    learnt[2] = 100  # would like what no rule follows
+    share = np.exp(log_softmax(guide.log_scores(guide.trie.start(np.array([0])))[0] + learnt))
+    assert share[1] == 1
+    assert share.sum() == 1
+    learnt[:] = np.linspace(0, 1, STAY + 1)  # where all is closed it is the learnt scores that count
+    nowhere = guide.trie.follow(np.array([0]), np.array([[2]], np.int32))
+    np.testing.assert_allclose(log_softmax(guide.log_scores(nowhere)[0] + learnt), log_softmax(learnt), atol=1e-4)
+
+
 def test_no_walkers() -> None:
     assert RuleGuide(trie_of({}), "mask").log_scores(np.empty(0, np.int32)).shape == (0, STAY + 1)
 
