@@ -6,6 +6,8 @@ from kgwalk.data.dataset import Dataset, Directions
 from kgwalk.data.family import family
 from kgwalk.data.files import DamagedFileError, MissingDataError
 from kgwalk.data.load import load
+from kgwalk.data.metapaths import EntityType
+from kgwalk.data.recommendation import Recommendation
 
 __all__ = [
     "CARDS",
@@ -14,7 +16,9 @@ __all__ = [
     "DataFile",
     "Dataset",
     "Directions",
+    "EntityType",
     "MissingDataError",
+    "Recommendation",
     "Source",
     "family",
     "find_card",
