@@ -1,4 +1,4 @@
-"""Metapaths: the relations, hop by hop, of walks from a user to an item; read, checked, and made where a set has none."""
+"""Metapaths: the relations, hop by hop, of walks from a user to an item; read, checked, made where a set has none."""
 
 from __future__ import annotations
 
