@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 
 from kgwalk._core import TripleReader
@@ -39,10 +41,8 @@ def _rows(text: str, relation: str = "") -> bytes:
 def make_shop() -> Recommendation:
     """Users 1 to 3, items a to e; e is in no interaction of train."""
     reader = TripleReader()
-    splits = {
-        name: reader.add(_rows(text, "buys"), name)
-        for name, text in (("train", _TRAIN), ("valid", _VALID), ("test", _TEST))
-    }
+    parts = (("train", _TRAIN), ("valid", _VALID), ("test", _TEST))
+    splits = {name: reader.add(_rows(text, "buys"), name) for name, text in parts}
     return assemble_recommendation(CARD, reader, reader.add(_rows(_FACTS), "facts"), splits)
 
 
@@ -81,3 +81,6 @@ class TellingAgent:
             np.array([score for _, score in flat]),
             paths,
         )
+
+    def save(self, folder: Path) -> None:
+        raise NotImplementedError
