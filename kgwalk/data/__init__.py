@@ -1,5 +1,6 @@
 """Datasets: cards, loading, one's own files, reports."""
 
+from kgwalk.data.bookshop import bookshop
 from kgwalk.data.cards import Card, DataFile, Source
 from kgwalk.data.catalog import CARDS, find_card
 from kgwalk.data.dataset import Dataset, Directions
@@ -20,6 +21,7 @@ __all__ = [
     "MissingDataError",
     "Recommendation",
     "Source",
+    "bookshop",
     "family",
     "find_card",
     "load",
