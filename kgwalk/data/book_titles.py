@@ -97,7 +97,7 @@ class TitleBook:
         while True:
             frame = self._rng.choice(_FRAMES)
             adjective, noun = self._rng.choice(adjectives), self._rng.choice(nouns)
-            title = frame.format(adjective=adjective, noun=noun, place=self._rng.choice(_PLACES.split()))
+            title = frame.format(adjective=adjective, noun=noun, place=self._rng.choice(_PLACES))
             title = title.replace("A A", "An A").replace("A E", "An E").replace("A I", "An I").replace("A O", "An O")
             title = title.replace("A U", "An U")
             key = title.removeprefix("The ").removeprefix("A ").removeprefix("An ")
@@ -109,7 +109,7 @@ class TitleBook:
         """The name of a series of that genre, unlike any title."""
         nouns = _WORDS[genre][1].split()
         while True:
-            name = f"{self._rng.choice(_PLACES.split())} {self._rng.choice(nouns)} series"
+            name = f"{self._rng.choice(_PLACES)} {self._rng.choice(nouns)} series"
             if name not in self._taken:
                 self._taken.add(name)
                 return name

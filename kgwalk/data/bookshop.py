@@ -129,10 +129,10 @@ def bookshop(seed: int = 0, readers: int = 300, authors: int = 90) -> Recommenda
 def stock(rng: random.Random, names: NameBook, authors: int) -> Shelf:
     """Draw the books."""
     titles = TitleBook(rng)
-    houses = {house: rng.sample(GENRES, 4) for house in _PUBLISHERS.split()}
+    houses = {house: rng.sample(GENRES, 4) for house in _PUBLISHERS}
     books: list[Book] = []
     for _ in range(authors):
-        author, house = f"author/{_person(rng, names)}", rng.choice(_PUBLISHERS.split())
+        author, house = f"author/{_person(rng, names)}", rng.choice(_PUBLISHERS)
         main = rng.choice(houses[house])
         written = rng.randint(3, 7)
         volumes = rng.choice((0, 0, 3, 4, 5))
