@@ -8,6 +8,7 @@ from kgwalk.data.family import family
 from kgwalk.data.files import DamagedFileError, MissingDataError
 from kgwalk.data.load import load
 from kgwalk.data.metapaths import EntityType
+from kgwalk.data.reachability import reachability
 from kgwalk.data.recommendation import Recommendation
 
 __all__ = [
@@ -25,4 +26,5 @@ __all__ = [
     "family",
     "find_card",
     "load",
+    "reachability",
 ]
