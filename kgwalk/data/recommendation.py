@@ -17,6 +17,7 @@ import numpy as np
 from kgwalk._core import FormatError, Graph, Names, TripleReader
 from kgwalk.data.cards import Card
 from kgwalk.data.dataset import Dataset, fingerprint
+from kgwalk.data.labels import read_labels
 from kgwalk.data.metapaths import (
     EntityType,
     Metapath,
@@ -70,6 +71,13 @@ class Recommendation(Dataset):
     def items(self) -> EntityType:
         """The kind that is recommended."""
         return self.type_named(self.card.item_type)
+
+    @cached_property
+    def labels(self) -> Sequence[str] | None:
+        """Readable names by id; of a set without files, what stands behind the type."""
+        if self.folder is None:
+            return [name.partition("/")[2] for name in self.entities.to_list()]
+        return read_labels(self.card, self.folder, self.entities)
 
     def type_named(self, name: str) -> EntityType:
         """A kind of entity by its name.

@@ -203,4 +203,26 @@ BOOK_CROSSING = Card(
     ),
 )
 
-RECOMMENDATION_CARDS = (AMAZON_BEAUTY, AMAZON_CELLPHONES, LAST_FM, MOVIELENS_1M, BOOK_CROSSING)
+BOOKSHOP = Card(
+    name="Bookshop",
+    folder="bookshop",
+    title="Bookshop: generated readers with planted tastes (embedded, no download)",
+    description=(
+        "Recommend a book to a reader. Readers love genres and authors and read series on; books have authors, genres,"
+        " publishers and series, and all have readable names."
+    ),
+    licence="Apache-2.0 (part of kgwalk)",
+    graph="",
+    splits=(),
+    interaction="reads",
+    user_type="reader",
+    item_type="book",
+    max_out_degree=64,
+    oddities=(
+        "Generated from a seed when loaded; there are no files.",
+        "The newest books have no training reader: only their author, genres, publisher and series lead to them.",
+        "Test is the last fifth of what everyone read.",
+    ),
+)
+
+RECOMMENDATION_CARDS = (AMAZON_BEAUTY, AMAZON_CELLPHONES, LAST_FM, MOVIELENS_1M, BOOK_CROSSING, BOOKSHOP)
