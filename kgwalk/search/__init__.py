@@ -8,6 +8,8 @@ from kgwalk.search.beam import search
 from kgwalk.search.evidence import weigh_evidence
 from kgwalk.search.layout import Layout, chain, tree
 from kgwalk.search.merge import merge_waits
+from kgwalk.search.metapath_layout import MetapathLayout, MetapathTree, allocate, metapath_layout, metapath_tree
+from kgwalk.search.metapaths import FoundMetapaths, rank_paths, search_metapaths
 from kgwalk.search.paths import Paths, Reached
 from kgwalk.search.propagate import PrefixPolicy, Propagation, propagate
 from kgwalk.search.prune import Prune
@@ -16,20 +18,28 @@ from kgwalk.search.split_propagate import SplitPrefixPolicy, propagate_split
 
 __all__ = [
     "ANY",
+    "FoundMetapaths",
     "Layout",
+    "MetapathLayout",
+    "MetapathTree",
     "Paths",
     "PrefixPolicy",
     "Propagation",
     "Prune",
     "Reached",
     "SplitPrefixPolicy",
+    "allocate",
     "chain",
     "merge_waits",
+    "metapath_layout",
+    "metapath_tree",
     "propagate",
     "propagate_split",
     "rank",
+    "rank_paths",
     "rerank",
     "search",
+    "search_metapaths",
     "tree",
     "weigh_evidence",
 ]
