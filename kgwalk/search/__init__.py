@@ -9,6 +9,8 @@ from kgwalk.search.evidence import weigh_evidence
 from kgwalk.search.items import fill_up, known_items, top_items
 from kgwalk.search.layout import Layout, chain, tree
 from kgwalk.search.merge import merge_waits
+from kgwalk.search.metapath_layout import MetapathLayout, MetapathTree, allocate, metapath_layout, metapath_tree
+from kgwalk.search.metapaths import FoundMetapaths, rank_paths, search_metapaths
 from kgwalk.search.paths import Paths, Reached
 from kgwalk.search.propagate import PrefixPolicy, Propagation, propagate
 from kgwalk.search.prune import Prune
@@ -17,23 +19,34 @@ from kgwalk.search.split_propagate import SplitPrefixPolicy, propagate_split
 
 __all__ = [
     "ANY",
+    "FoundMetapaths",
     "Layout",
+    "MetapathLayout",
+    "MetapathTree",
     "Paths",
     "PrefixPolicy",
     "Propagation",
     "Prune",
     "Reached",
     "SplitPrefixPolicy",
+    "allocate",
     "chain",
     "fill_up",
     "known_items",
     "merge_waits",
+    "metapath_layout",
+    "metapath_tree",
     "propagate",
     "propagate_split",
     "rank",
+    "rank_paths",
     "rerank",
     "search",
+<<<<<<< HEAD
     "top_items",
+=======
+    "search_metapaths",
+>>>>>>> 46d46b40b953802eab14a634e471c4ea93660d49
     "tree",
     "weigh_evidence",
 ]
