@@ -15,11 +15,13 @@ from kgwalk.graph import Expand, Graph
 from kgwalk.protocols import Ids, Ranked, Scorer
 from kgwalk.scorers import load as load_scorer
 from kgwalk.scorers.facts import check_fitted_on
+from kgwalk.search import metapath_tree
 from kgwalk.tensors import load_tensors, save_tensors
 
 from ..training import Trainer, first_of_valid, plain
 from .config import NserConfig
 from .evidence import Evidence
+from .layouts import walk_layouts
 from .lists import best_items, deal_out
 from .mixture import Mixture
 from .network import NserNetwork
@@ -29,7 +31,7 @@ from .training import Learner
 from .tuned import TUNED
 
 #: Users whose scores of all items are in memory at once.
-_BATCH = 256
+_BATCH = 128
 
 
 class Nser:
@@ -44,6 +46,7 @@ class Nser:
         interact: relation from users to items.
         users: ids of users.
         items: ids of items.
+        num_entities: of that dataset.
     """
 
     name = "nser"
@@ -61,6 +64,7 @@ class Nser:
         interact: int,
         users: EntityType,
         items: EntityType,
+        num_entities: int,
     ) -> None:
         self.network = network
         self.config = config
@@ -70,6 +74,8 @@ class Nser:
         self.interact = interact
         self.users = users
         self.items = items
+        self.num_entities = num_entities
+        self.tree = metapath_tree(self.metapaths)
         self._evidence: tuple[Graph, Evidence] | None = None
 
     @classmethod
@@ -119,7 +125,7 @@ class Nser:
         metapaths = tuple(map(dataset.metapath, config.metapaths)) or dataset.metapaths
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
-            network = make_network(dataset.graph.num_entities, metapaths, config)
+            network = make_network(dataset.graph.num_entities, dataset.items, metapaths, config)
             network.begin()
         agent = cls(
             network,
@@ -130,6 +136,7 @@ class Nser:
             interact=dataset.interact,
             users=dataset.users,
             items=dataset.items,
+            num_entities=dataset.graph.num_entities,
         )
         learner = Learner(network, dataset, metapaths, config, seed, teacher)
         valid = first_of_valid(dataset, config.validate_users, seed).splits["valid"]
@@ -177,7 +184,11 @@ class Nser:
         parts = []
         for begin in range(0, len(users), _BATCH):
             batch = users[begin : begin + _BATCH]
-            parts.append(best_items(scores, self.network.mixture, batch, self.config.budget, self.config.explained))
+            if self.config.score == "evidence":
+                lists = best_items(scores, self.network.mixture, batch, self.config.budget, self.config.explained)
+            else:
+                lists = walk_layouts(scores, self.tree, batch, self.config)
+            parts.append(lists)
         return deal_out(parts, which)
 
     def _asked(self, queries: Ids) -> Ids:
@@ -199,7 +210,7 @@ class Nser:
             "interact": self.interact,
             "users": self.users,
             "items": self.items,
-            "num_entities": self.network.entities.shape[0],
+            "num_entities": self.num_entities,
         }
         save_tensors(folder / "agent.safetensors", self.network.state_dict(), note)
 
@@ -236,7 +247,7 @@ class Nser:
         users, items = (EntityType(*note[key]) for key in ("users", "items"))
         _check_ids(note, metapaths, users, items)
         with torch.device("meta"):  # shapes only: a note that lies about sizes makes nothing large
-            network = make_network(note["num_entities"], metapaths, config)
+            network = make_network(note["num_entities"], items, metapaths, config)
         expected = {key: (value.shape, value.dtype) for key, value in network.state_dict().items()}
         found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
         if expected != found:
@@ -256,16 +267,21 @@ class Nser:
             interact=note["interact"],
             users=users,
             items=items,
+            num_entities=note["num_entities"],
         )
 
 
-def make_network(num_entities: int, metapaths: Sequence[Metapath], config: NserConfig) -> NserNetwork:
-    """A network of the configured sizes, its weights not begun."""
+def make_network(
+    num_entities: int, items: EntityType, metapaths: Sequence[Metapath], config: NserConfig
+) -> NserNetwork:
+    """A network of the configured sizes, its weights not begun; only entities that it learns of have vectors."""
+    first, last = 0, num_entities
+    if not config.inner_weight and config.users == "history":
+        first, last = items.first, items.last
     relations = {relation for metapath in metapaths for relation in metapath}
     mixture = Mixture(len(metapaths), config.likelihood_weight)
-    return NserNetwork(
-        num_entities, sorted(relations), config.dim, config.module, config.hidden, config.dropout, mixture
-    )
+    sizes = config.dim, config.module, config.hidden, config.dropout
+    return NserNetwork(first, last, sorted(relations), *sizes, mixture)
 
 
 def _check_ids(

@@ -48,7 +48,8 @@ class NserConfig:
             the likelihoods of the hops of the walks that a layout lets through.
         likelihood_weight: of the logarithm of an item's likelihood beside that of its evidence; None learns it.
         allocation: how ``score="likelihood"`` deals out the budget to metapaths.
-        budget: walks for a user, K in the paper.
+        budget: items for a user (``"evidence"``), or walks, K in the paper (``"likelihood"``).
+        cap: most that the prior and the heuristic count a user's walks along a metapath for, 5 in the published code.
         repair: deal out what Algorithm 1 loses by rounding down.
         breadth: of ``score="likelihood"``: 0 gives inner nodes the budgets of Algorithm 1; else so many walks.
         ranking: of ``score="likelihood"``: by the likelihood of the last hop, or by that of the item's walks: their sum,
@@ -81,6 +82,7 @@ class NserConfig:
     likelihood_weight: float | None = None
     allocation: Allocation = "heuristic"
     budget: int = 100
+    cap: int = 5
     repair: bool = False
     breadth: int = 0
     ranking: Ranking = "last"
@@ -111,6 +113,7 @@ class NserConfig:
             "validate_users": 0,
             "patience": 1,
             "budget": 1,
+            "cap": 1,
             "breadth": 0,
             "explained": 0,
         }
@@ -127,6 +130,8 @@ class NserConfig:
             raise ValueError(f"learning_rate must be positive, got {self.learning_rate!r}")
         if self.likelihood_weight is not None and not 0 <= self.likelihood_weight < math.inf:
             raise ValueError(f"likelihood_weight must be a finite number of 0 or more, got {self.likelihood_weight!r}")
+        if self.score == "likelihood" and not self.inner_weight:
+            raise ValueError("score=likelihood asks for hops inside that were trained: inner_weight above 0")
         if self.positives == "teacher" and not self.teacher:
             raise ValueError("positives=teacher asks for a teacher: the file or folder of a trained scorer")
         if self.teacher and self.positives != "teacher":

@@ -8,12 +8,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kgwalk.graph import sample_metapath
+from kgwalk.data.metapath_walks import sample_metapath
 from kgwalk.protocols import Ids, Ranked
 from kgwalk.search import Paths
 from kgwalk.search.paths import join_offsets, take_rows
 
-from .mixture import NOWHERE, Mixture
+from .mixture import Mixture
 from .scores import ItemScores
 
 #: Walks of an item that are drawn, to list the weightiest of.
@@ -30,22 +30,24 @@ def best_items(scores: ItemScores, mixture: Mixture, users: Ids, count: int, exp
     likely, found = scores(users, known)
     first = scores.evidence.items.first
     with torch.inference_mode():
-        by_metapath = torch.stack([mixture.of(m, likely[m], found[m]) for m in range(len(found))])
-        total = by_metapath.logsumexp(0)
-        weight = total.double().logsumexp(1, keepdim=True)
+        parts = [mixture(m, likely[m], found[m]) for m in range(len(found))]
+        total = torch.stack(parts).sum(0)
+        weight = total.double().sum(1, keepdim=True).log().numpy()
         best, items = total.topk(min(count, total.shape[1]), 1)
-    rows, places = np.nonzero((best > NOWHERE / 2).numpy())
+    rows, places = np.nonzero((best > 0).numpy())
     entities = (items.numpy()[rows, places] + first).astype(np.int32)
-    values = (best.double() - weight).numpy()[rows, places]
+    values = np.log(best.double().numpy()[rows, places]) - weight[rows, 0]
     order = np.lexsort((entities, -values, rows))
     rows, entities, values = rows[order], entities[order], values[order]
     offsets = np.searchsorted(rows, np.arange(len(users) + 1)).astype(np.int64)
     paths = None
     if explained:
-        column = entities - first
-        shares = by_metapath[:, rows, column].T.numpy()
-        per_edge = (by_metapath - found)[:, rows, column].T.numpy() - weight.numpy()[rows]
-        paths = _weightiest(scores, users[rows], rows, entities, shares, per_edge, explained)
+        column = torch.from_numpy(entities - first).long()
+        at = torch.from_numpy(rows), column
+        shares = torch.stack([part[at] for part in parts], 1).numpy()
+        logs = torch.stack([likely[m][at] for m in range(len(found))], 1)
+        begin = (mixture.log_weights + mixture.likelihood_weight * logs).numpy() - weight[rows]
+        paths = _weightiest(scores, users[rows], rows, entities, shares, begin, explained)
     return Ranked(offsets, entities, values, paths)
 
 
@@ -65,7 +67,7 @@ def _weightiest(
         users: (p,) of each pair.
         rows: (p,) the query of each pair.
         items: (p,) of each pair.
-        shares: (p, metapaths), log of what the metapath's walks weigh; walks are drawn of the ``count`` greatest.
+        shares: (p, metapaths), what the metapath's walks weigh; walks are drawn of the ``count`` greatest.
         begin: (p, metapaths), log of what a walk weighs but for its edges.
         count: walks kept of a pair.
     """
@@ -74,9 +76,9 @@ def _weightiest(
     chosen = np.argsort(-shares, 1, kind="stable")[:, :count]
     pair, entities, relations, logs = [], [], [], []
     for number, metapath in enumerate(metapaths):
-        of = np.flatnonzero(((chosen == number) & (np.take_along_axis(shares, chosen, 1) > NOWHERE / 2)).any(1))
+        of = np.flatnonzero(((chosen == number) & (np.take_along_axis(shares, chosen, 1) > 0)).any(1))
         steps = np.array(metapath, np.int32)
-        drawn, walks = sample_metapath(scores.expand, steps, users[of], items[of], _DRAWN)
+        drawn, walks = sample_metapath(scores.expand, metapath, users[of], items[of], _DRAWN)
         pair.append(of[drawn])
         logs.append(begin[of[drawn], number] + scores.evidence.log_weights(metapath, walks))
         rest = hops - len(metapath)

@@ -28,14 +28,13 @@ class Mixture(nn.Module):
         self.register_buffer("log_weights", torch.zeros(metapaths))
         self.register_buffer("likelihood_weight", torch.tensor(0.5 if self.learnt else float(likelihood_weight or 0)))
 
-    def forward(self, log_likelihood: Tensor, log_evidence: Tensor) -> Tensor:
-        """Log of the weight by metapath: (..., metapaths), of the same shape as both arguments."""
-        return self.log_weights + self.likelihood_weight * log_likelihood + log_evidence
+    def forward(self, metapath: int, log_likelihood: Tensor, evidence: Tensor) -> Tensor:
+        """Weights by one metapath, of the shape of both arguments."""
+        return (self.log_weights[metapath] + self.likelihood_weight * log_likelihood).exp_().mul_(evidence)
 
-    def of(self, metapath: int, log_likelihood: Tensor, log_evidence: Tensor) -> Tensor:
-        """Log of the weight by one metapath, of the shape of both arguments."""
-        weighed: Tensor = self.log_weights[metapath] + self.likelihood_weight * log_likelihood + log_evidence
-        return weighed
+    def scores(self, log_likelihood: Tensor, log_evidence: Tensor) -> Tensor:
+        """Logs of the weights by all metapaths, the last axis of both arguments: (...,)."""
+        return (self.log_weights + self.likelihood_weight * log_likelihood + log_evidence).logsumexp(-1)
 
     def fit(self, log_likelihood: NDArray[np.float32], log_evidence: NDArray[np.float32], steps: int = 60) -> float:
         """Make the first of each row's items likely among the row's items.

@@ -25,7 +25,8 @@ class NserNetwork(nn.Module):
     ``softmax(s q_h . e + b_e)``, s a learnt scale and b_e a learnt bias.
 
     Args:
-        num_entities: rows of the table.
+        first: the entities that have a vector are ``first .. last - 1``.
+        last: see there.
         relations: directed relations that metapaths take; each has a module.
         dim: size of a vector.
         module: network of a relation, by its name in ``modules.MODULES``.
@@ -36,7 +37,8 @@ class NserNetwork(nn.Module):
 
     def __init__(
         self,
-        num_entities: int,
+        first: int,
+        last: int,
         relations: Sequence[int],
         dim: int,
         module: str,
@@ -45,8 +47,9 @@ class NserNetwork(nn.Module):
         mixture: Mixture,
     ) -> None:
         super().__init__()
-        self.entities = nn.Parameter(torch.empty(num_entities, dim))
-        self.bias = nn.Parameter(torch.empty(num_entities))
+        self.first = first
+        self.entities = nn.Parameter(torch.empty(last - first, dim))
+        self.bias = nn.Parameter(torch.empty(last - first))
         self.log_scale = nn.Parameter(torch.empty(()))
         kind = MODULES[module]
         self.mixture = mixture
@@ -70,7 +73,7 @@ class NserNetwork(nn.Module):
         Returns:
             (n, dim).
         """
-        total = functional.embedding_bag(items, self.entities, offsets[:-1], mode="sum")
+        total = functional.embedding_bag(items - self.first, self.entities, offsets[:-1], mode="sum")
         count = (offsets[1:] - offsets[:-1]).clamp(min=1).to(total.dtype)
         return total / count.sqrt()[:, None]
 
@@ -82,13 +85,22 @@ class NserNetwork(nn.Module):
             hops.append(place)
         return hops
 
-    def logits(self, place: Tensor, entities: Tensor | slice) -> Tensor:
-        """Scores of entities, shared by all rows of ``place`` (n, dim): (n, number of entities)."""
-        return self.scaled(place) @ self.entities[entities].T + self.bias[entities]
+    def of(self, entities: Tensor) -> Tensor:
+        """Vectors of entities (n,) int64: (n, dim)."""
+        return self.entities[entities - self.first]
+
+    def logits(self, place: Tensor, first: int, last: int) -> Tensor:
+        """Scores of the entities ``first .. last - 1`` for each row of ``place`` (n, dim): (n, last - first)."""
+        rows = slice(first - self.first, last - self.first)
+        return self.scaled(place) @ self.entities[rows].T + self.bias[rows]
+
+    def logits_of(self, place: Tensor, entities: Tensor) -> Tensor:
+        """Scores of entities (m,), the same for each row of ``place`` (n, dim): (n, m)."""
+        return self.scaled(place) @ self.of(entities).T + self.bias[entities - self.first]
 
     def logits_by_row(self, place: Tensor, entities: Tensor) -> Tensor:
         """Score of one entity for each row of ``place`` (n, dim): (n,)."""
-        return (self.scaled(place) * self.entities[entities]).sum(1) + self.bias[entities]
+        return (self.scaled(place) * self.of(entities)).sum(1) + self.bias[entities - self.first]
 
     def scaled(self, place: Tensor) -> Tensor:
         """What entity vectors are multiplied with."""

@@ -17,7 +17,6 @@ from kgwalk.protocols import Ids, Offsets
 
 from .config import Users
 from .evidence import Evidence
-from .mixture import NOWHERE
 from .network import NserNetwork, as_tensor
 
 
@@ -46,27 +45,25 @@ class ItemScores:
         offsets, _, items = self.expand(np.ascontiguousarray(users, np.int32), self.interact, None, False)
         return offsets, items
 
-    def __call__(self, users: Ids, known: tuple[Offsets, Ids]) -> tuple[Tensor, Tensor]:
-        """Logs of the likelihood of items, and of their evidence: (metapaths, n, number of items) each.
+    def __call__(self, users: Ids, known: tuple[Offsets, Ids]) -> tuple[list[Tensor], list[Tensor]]:
+        """Log-likelihood of items, and their evidence: for each metapath (n, number of items).
 
-        Evidence is `NOWHERE` where no walk leads, and at the items that a user has.
+        Evidence is 0 where no walk leads, and at the items that a user has.
         """
+        kind = self.evidence.items
         with torch.inference_mode(), still(self.network):
-            vectors = self._vectors(users, known)
-            found = self.evidence(known)
-            kind = self.evidence.items
-            logs = torch.stack([torch.from_numpy(part) for part in found])
-            logs = torch.where(logs > 0, logs.log(), torch.tensor(NOWHERE))
-            likely = torch.empty_like(logs)
-            for number, metapath in enumerate(self.evidence.metapaths):
+            found = [torch.from_numpy(part) for part in self.evidence(known)]
+            vectors = self.vectors(users, known)
+            likely = []
+            for metapath in self.evidence.metapaths:
                 place = self.network.along(vectors, metapath)[-1]
-                scores = self.network.logits(place, slice(kind.first, kind.last))
-                likely[number] = functional.log_softmax(scores, 1)
-        return likely, logs
+                likely.append(functional.log_softmax(self.network.logits(place, kind.first, kind.last), 1))
+        return likely, found
 
-    def _vectors(self, users: Ids, known: tuple[Offsets, Ids]) -> Tensor:
+    def vectors(self, users: Ids, known: tuple[Offsets, Ids]) -> Tensor:
+        """Vectors of users who have these items, (n, dim)."""
         if self.users == "table":
-            return self.network.entities[as_tensor(users)]
+            return self.network.of(as_tensor(users))
         return self.network.from_history(torch.from_numpy(known[0]), as_tensor(known[1]))
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from kgwalk.protocols import Ids
 
@@ -13,7 +14,7 @@ from .scores import ItemScores
 
 #: Items that compete with the right one when the mixture is fitted.
 _RIVALS = 200
-_BATCH = 256
+_BATCH = 128
 
 
 class Selection:
@@ -47,24 +48,29 @@ class Selection:
             return 0.0
         self.mixture.fit(likely[reached], found[reached])
         with torch.inference_mode():
-            scores = self.mixture(torch.from_numpy(likely), torch.from_numpy(found)).logsumexp(2).numpy()
+            scores = self.mixture.scores(torch.from_numpy(likely), torch.from_numpy(found)).numpy()
         # Equal scores: the mean rank, counted from 0.
         above = (scores[:, 1:] > scores[:, :1]).sum(1) + (scores[:, 1:] == scores[:, :1]).sum(1) / 2
         gains = np.where(reached & (above < 10), 1 / np.log2(above + 2), 0.0)
         return float(gains.mean())
 
     def _rivals(
-        self, likely: torch.Tensor, found: torch.Tensor, targets: NDArray[np.int64]
+        self, likely: list[Tensor], found: list[Tensor], targets: NDArray[np.int64]
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Likelihood and evidence of each row's target, and of what the mixture has found best so far beside it."""
-        rows = torch.arange(len(targets))
-        target = torch.from_numpy(targets)
+        """Log-likelihood and log-evidence of each row's target, and of what the mixture has found best so far beside it.
+
+        Returns:
+            (n, items, metapaths) each.
+        """
+        rows, target = torch.arange(len(targets)), torch.from_numpy(targets)
         with torch.inference_mode():
-            weights = torch.full(found.shape[1:], -torch.inf)
-            for number in range(len(found)):  # one metapath at a time: all at once would be large
-                weights = torch.logaddexp(weights, self.mixture.of(number, likely[number], found[number]))
-            weights[rows, target] = -torch.inf
+            weights = torch.zeros_like(found[0])
+            for number, (by_network, by_graph) in enumerate(zip(likely, found, strict=True)):
+                weights += self.mixture(number, by_network, by_graph)
+            weights[rows, target] = -1
             best = weights.topk(min(_RIVALS, weights.shape[1] - 1), 1).indices
             chosen = torch.cat([target[:, None], best], 1)
-            parts = [part[:, rows[:, None], chosen].permute(1, 2, 0).numpy() for part in (likely, found)]
-        return parts[0], parts[1]
+            near = torch.stack([part.gather(1, chosen) for part in likely], 2)
+            evidence = torch.stack([part.gather(1, chosen) for part in found], 2)
+            logs = torch.where(evidence > 0, evidence.log(), torch.tensor(NOWHERE))
+        return near.numpy(), logs.numpy()

@@ -13,7 +13,8 @@ from torch.nn import functional
 
 from kgwalk.data import Recommendation
 from kgwalk.data.metapaths import Metapath
-from kgwalk.graph import Expand, sample_metapath
+from kgwalk.data.metapath_walks import sample_metapath
+from kgwalk.graph import Expand
 from kgwalk.protocols import Ids, Offsets, Scorer
 
 from ..training import ShuffledBatches
@@ -51,7 +52,7 @@ class Learner:
     ) -> None:
         self.network = network
         self.dataset = dataset
-        self.metapaths = [np.array(metapath, np.int32) for metapath in metapaths]
+        self.metapaths = tuple(metapaths)
         self.config = config
         self.seed = seed
         self.expand = Expand(dataset.graph)
@@ -80,24 +81,29 @@ class Learner:
         batch = self.batches(step)
         users, items = np.ascontiguousarray(self.pairs[batch, 0]), np.ascontiguousarray(self.pairs[batch, 1])
         rows, walks = sample_metapath(
-            self.expand, self.metapaths[number], users, items, 1, int(rng.integers(1 << 62)), self.dataset.interact
+            self.expand,
+            self.metapaths[number],
+            users,
+            items,
+            seed=int(rng.integers(1 << 62)),
+            hidden=self.dataset.interact,
         )
         if len(rows) < 2:  # a batch norm over one row has no variance
             return 0.0 * self.network.log_scale, {}
         known = self._known(users[rows])
-        place = self.network.along(self._users(users[rows], items[rows], known, rng), self._metapath(number))
-        inner = [self._hop(place[h], walks[:, h + 1], self.candidates[number][h]) for h in range(len(place) - 1)]
-        path = self._hop(place[-1], walks[:, -1], self.candidates[number][-1], known)
-        loss = path + c.inner_weight * torch.stack(inner).sum() if inner and c.inner_weight else path
+        place = self.network.along(self._users(users[rows], items[rows], known, rng), self.metapaths[number])
+        candidates = self.candidates[number]
+        path = self._hop(place[-1], walks[:, -1], candidates[-1], known)
+        loss = path
+        if c.inner_weight:
+            for hop in range(len(place) - 1):
+                loss = loss + c.inner_weight * self._hop(place[hop], walks[:, hop + 1], candidates[hop])
         logged = {"train/path": path.item()}
         if c.rank_weight:
             ranking = self._ranking(place[-1], items[rows], batch[rows], known, rng)
             logged["train/rank"] = ranking.item()
             loss = loss + c.rank_weight * ranking
         return loss, logged
-
-    def _metapath(self, number: int) -> Metapath:
-        return tuple(self.metapaths[number].tolist())
 
     def _known(self, users: Ids) -> tuple[Offsets, Ids]:
         offsets, _, items = self.expand(users, np.array([self.dataset.interact], np.int32), None, False)
@@ -108,7 +114,7 @@ class Learner:
     ) -> Tensor:
         """Vectors of users who have not met their target yet, (n, dim)."""
         if self.config.users == "table":
-            return functional.embedding(as_tensor(users), self.network.entities)
+            return self.network.of(as_tensor(users))
         offsets, items = known
         owner = np.repeat(np.arange(len(users)), np.diff(offsets))
         kept = (items != targets[owner]) & (rng.random(len(items)) >= self.config.history_dropout)
@@ -126,13 +132,14 @@ class Learner:
         the sum over all (the log-q correction of a uniform q).
         """
         right = self.network.logits_by_row(place, as_tensor(targets))
-        everyone = len(candidates) <= self.config.full_softmax or len(candidates) <= self.config.negatives
-        drawn = torch.from_numpy(candidates)
-        if not everyone:
+        drawn, bounds = torch.from_numpy(candidates), (int(candidates[0]), int(candidates[-1]) + 1)
+        if len(candidates) > max(self.config.full_softmax, self.config.negatives):
             drawn = drawn[torch.randint(len(candidates), (self.config.negatives,)).unique()]
-        contiguous = everyone and len(candidates) == int(candidates[-1]) - int(candidates[0]) + 1
-        table = slice(int(candidates[0]), int(candidates[-1]) + 1) if contiguous else drawn
-        wrong = self.network.logits(place, table)
+            wrong = self.network.logits_of(place, drawn)
+        elif len(candidates) == bounds[1] - bounds[0]:
+            wrong = self.network.logits(place, *bounds)
+        else:
+            wrong = self.network.logits_of(place, drawn)
         self.column[drawn] = torch.arange(len(drawn))
         rows, columns = torch.arange(len(targets)), self.column[as_tensor(targets)]
         if known is not None:

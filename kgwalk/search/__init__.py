@@ -42,11 +42,8 @@ __all__ = [
     "rank_paths",
     "rerank",
     "search",
-<<<<<<< HEAD
     "top_items",
-=======
     "search_metapaths",
->>>>>>> 46d46b40b953802eab14a634e471c4ea93660d49
     "tree",
     "weigh_evidence",
 ]
