@@ -4,6 +4,7 @@ if __name__ != "kgwalk.agents":
     raise ImportError("import kgwalk.agents, not agents: a second copy would make a second copy of every class")
 
 from .embeddings import EmbeddingAgent, EmbeddingConfig
+from .linear import ItemCF, ItemCFConfig, MostPopular, MostPopularConfig
 from .registry import get, load, names
 from .reinforce import Reinforce, ReinforceConfig
 from .reranked import Reranked
@@ -15,6 +16,10 @@ from .walker import WalkerAgent
 __all__ = [
     "EmbeddingAgent",
     "EmbeddingConfig",
+    "ItemCF",
+    "ItemCFConfig",
+    "MostPopular",
+    "MostPopularConfig",
     "Reinforce",
     "ReinforceConfig",
     "Reranked",

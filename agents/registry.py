@@ -8,14 +8,17 @@ from kgwalk.data import Dataset
 from kgwalk.tensors import load_tensors
 
 from .embeddings import EMBEDDINGS, EmbeddingAgent
+from .linear import ItemCF, MostPopular
 from .reinforce import Reinforce
 from .rule_guider import RuleGuider
 from .rules import RuleAgent
 from .walker import WalkerAgent
 
-Registered = WalkerAgent | RuleAgent | EmbeddingAgent
+Registered = WalkerAgent | RuleAgent | EmbeddingAgent | ItemCF | MostPopular
 
 _AGENTS: dict[str, type[Registered]] = {
+    ItemCF.name: ItemCF,
+    MostPopular.name: MostPopular,
     Reinforce.name: Reinforce,
     RuleAgent.name: RuleAgent,
     RuleGuider.name: RuleGuider,

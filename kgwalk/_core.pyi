@@ -262,6 +262,57 @@ def sample_paths(
     A sum over a query's paths of exp(weight) * probability estimates a walker's probability to arrive by any such path.
     """
 
+# Metapaths: walks along relations given hop by hop, (L,), 1 to 16 of them, STAY not among them. All are simple: no entity
+# twice. They see whole rows, overlay included, whatever the cap of the Expand. ValueError on another length, IndexError
+# on an id out of range.
+
+def sample_metapath(
+    expand: Expand,
+    metapath: Ids,
+    sources: Ids,
+    targets: Ids,
+    count: int,
+    seed: int = 0,
+    hidden: int = -1,
+    max_fan_out: int = 0,
+) -> tuple[Ids, Ids]:
+    """Up to `count` different walks of each pair, drawn uniformly: pair (p,), entities (p, L + 1).
+
+    The pair's own fact (source, hidden, target) is out of sight. Before the last two hops at most `max_fan_out`
+    neighbours are followed, 0 for all; where that cuts, walks are equally likely only among those that are left.
+    """
+
+def count_metapaths(
+    expand: Expand, offsets: Offsets, relations: Ids, sources: Ids, targets: Ids, hidden: int = -1
+) -> NDArray[np.int64]:
+    """Number of walks of n pairs along M metapaths, laid side by side by offsets (M + 1,): (n, M)."""
+
+def metapath_ends(expand: Expand, metapath: Ids, sources: Ids) -> tuple[Offsets, Ids, NDArray[np.int64]]:
+    """Distinct ends of each source's walks, rising, and how many walks end there: offsets, entities, counts."""
+
+def metapath_search(
+    expand: Expand,
+    parents: Ids,
+    relations: Ids,
+    users: Ids,
+    budgets: Ids,
+    node_queries: Floats,
+    entity_table: Floats,
+    log_norm: Floats,
+    entity_bias: Floats | None = None,
+    interact: int = -1,
+    closed_offsets: Offsets | None = None,
+    closed: Ids | None = None,
+) -> tuple[Ids, Ids, Ids, Ids, NDArray[np.float64], NDArray[np.float64]]:
+    """Paths of n users along a prefix tree of m nodes, root 0, best first: user row, leaf, entities (p, hops + 1),
+    relations (p, hops), log-probability, that of the last hop.
+
+    budgets (n, m): neighbours kept of each path at the node's parent, those with the greatest
+    <node_queries[u, x], entity_table[e]> + entity_bias[e], of (n, m, d), (E, d) and (E,). log_norm (n, m) is taken off;
+    where it is NaN, the log-sum-exp over the open neighbours. At leaves the user's tails of `interact` and the ragged
+    `closed` are closed.
+    """
+
 class BeamLayout:
     """Prefix tree of a beam: parents before children, root 0 with parent -1; budgets per node."""
 

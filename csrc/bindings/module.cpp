@@ -11,6 +11,7 @@ void register_ragged(pybind11::module_& m);
 void register_pair_scores(pybind11::module_& m);
 void register_walk(pybind11::module_& m);
 void register_beam(pybind11::module_& m);
+void register_metapaths(pybind11::module_& m);
 void register_rules(pybind11::module_& m);
 void register_rule_mining(pybind11::module_& m);
 }  // namespace kgwalk
@@ -27,6 +28,7 @@ PYBIND11_MODULE(_core, m) {
   kgwalk::register_pair_scores(m);
   kgwalk::register_walk(m);
   kgwalk::register_beam(m);
+  kgwalk::register_metapaths(m);
   kgwalk::register_rules(m);
   kgwalk::register_rule_mining(m);
 }

@@ -67,19 +67,30 @@ def report(
     """Describe a dataset before training on it.
 
     Counts, duplicates, degrees, inverse pairs, entities that no walk reaches, what a cap on degrees loses, and the
-    share of queries whose answer lies within 1, 2, 3, 4 hops: no walker of that length can find more.
+    share of queries whose answer lies within 1, 2, 3, 4 hops: no walker of that length can find more. Of a
+    recommendation set also what each metapath leads to.
     """
-    from kgwalk.cli.data_report import print_report
+    from kgwalk.cli.data_report import print_reachability, print_report
+    from kgwalk.data import Recommendation
+    from kgwalk.data.reachability import reachability
     from kgwalk.data.report import report as measure
 
     loaded = load_dataset(dataset, data_dir)
+    saved: dict[str, object] = {}
     with progress_bar() as show:
         found = measure(loaded, max_out_degree, split or None, progress=show)
     print_report(found)
+    if isinstance(loaded, Recommendation):
+        for side in (side for side in found.splits if side != "train" and found.splits[side].rows):
+            with progress_bar() as show:
+                reached = reachability(loaded, side, progress=partial(show, f"{side}, metapaths"))
+            print_reachability(reached)
+            saved[side] = reached.to_dict()
     for oddity in loaded.card.oddities:
         out.print(f"* {oddity}", markup=False)
     if save is not None:
-        write_atomically(save, (json.dumps(found.to_dict(), indent=2) + "\n").encode())
+        figures = found.to_dict() | ({"reachability": saved} if saved else {})
+        write_atomically(save, (json.dumps(figures, indent=2) + "\n").encode())
         err.print(f"saved to {save}", soft_wrap=True)
 
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from rich.markup import escape
 from rich.table import Table
 
 from kgwalk.cli.console import out
+from kgwalk.data.reachability import Reachability
 from kgwalk.data.report import DatasetReport
 
 
@@ -25,6 +27,32 @@ def print_report(report: DatasetReport) -> None:
     facts.add_row("inverses", _inverses(report))
     out.print(facts)
     out.print(_splits(report))
+
+
+def print_reachability(found: Reachability) -> None:
+    """Print what the metapaths of a recommendation set lead to."""
+    table = Table(
+        title=f"{found.split}: items reached by metapath, of {found.num_items:,} (train items left out)",
+        title_justify="left",
+    )
+    table.add_column("metapath", overflow="fold")
+    for name in ("pairs found", "mean", "median", "users"):
+        table.add_column(name, justify="right", no_wrap=True)
+    table.add_column("")
+    rows = [*found.metapaths, found.together] + ([found.telling] if any(one.vacuous for one in found.metapaths) else [])
+    for number, reach in enumerate(rows):
+        if number == len(found.metapaths):
+            table.add_section()
+        note = "vacuous" if reach.vacuous else ""
+        table.add_row(
+            escape(reach.name),
+            f"{reach.pairs:.1%}",
+            f"{reach.mean:,.1f}",
+            f"{reach.median:,.0f}",
+            f"{reach.users:.1%}",
+            note,
+        )
+    out.print(table)
 
 
 def _cap(report: DatasetReport) -> str:

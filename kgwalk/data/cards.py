@@ -87,6 +87,7 @@ class Card:
         user_type: of a recommendation set, what stands before the ``/`` in the names of users.
         item_type: likewise of items.
         metapaths: file of metapaths from a user to an item, one a line.
+        test_share: share of the interactions that becomes test, drawn once and for all, where there is no split.
         oddities: what surprises, one sentence each.
     """
 
@@ -114,6 +115,7 @@ class Card:
     user_type: str = "user"
     item_type: str = "item"
     metapaths: str = ""
+    test_share: float = 0.0
     oddities: tuple[str, ...] = ()
 
     @property

@@ -87,7 +87,7 @@ def convert(name: str, archives: Sequence[str | Path], out: str | Path | None = 
     Raises:
         KeyError: no such dataset.
         ValueError: the set is generated and has no files.
-        MissingDataError: the archives lack a needed file.
+        MissingDataError: the archives lack a needed file, or it lies in no published archive as it is.
         DamagedFileError: an archive cannot be read, or holds another version.
     """
     card = find_card(name)
@@ -109,11 +109,19 @@ def advice(card: Card, files: Sequence[str]) -> str:
     """How to get files that `fetch` does not download; empty if there are none."""
     if not files or card.source is None:
         return ""
-    return f"{', '.join(files)}: get {card.source} and run `kgwalk data convert {card.name} <archive>`"
+    listed = ", ".join(files)
+    if not all(card.file(file).upstream for file in files):
+        return (
+            f"{listed}: made from {card.source}, which holds no file like it; put the finished files into a folder "
+            f"{card.folder} and set KGWALK_DATA to the one above"
+        )
+    return f"{listed}: get {card.source} and run `kgwalk data convert {card.name} <archive>`"
 
 
 def _known_text(card: Card, entry: DataFile, paths: Sequence[Path]) -> bytes:
     """The text of a file that has the card's SHA-256, from whichever archive holds it."""
+    if not entry.upstream:
+        raise MissingDataError(f"{card.name}: {advice(card, [entry.name])}")
     others = [text for path in paths for text in _candidates(entry, path)]
     for text in others:
         if hashlib.sha256(text).hexdigest() == entry.sha256:

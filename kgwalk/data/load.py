@@ -11,6 +11,7 @@ import pooch  # type: ignore[import-untyped]
 
 from kgwalk._core import FormatError, TripleReader
 from kgwalk.data.assemble import assemble
+from kgwalk.data.bookshop import bookshop
 from kgwalk.data.card_json import CARD_FILE, read_card
 from kgwalk.data.cards import Card
 from kgwalk.data.catalog import find_card, plain_name
@@ -21,13 +22,15 @@ from kgwalk.data.recommendation_files import read_recommendation
 from kgwalk.protocols import Ids
 
 VARIABLE = "KGWALK_DATA"
+#: What makes the sets that need no files.
+EMBEDDED: dict[str, Callable[[], Dataset]] = {"Family": family, "Bookshop": bookshop}
 
 
 def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
     """Load a dataset by name, or one's own from a folder.
 
     A benchmark's folder is looked for in ``data_dir`` (the folder itself or the one above it), then under
-    ``$KGWALK_DATA``, then in the user's cache. ``Family`` is generated and needs no files.
+    ``$KGWALK_DATA``, then in the user's cache. ``Family`` and ``Bookshop`` are generated and need none.
 
     Args:
         name: as in the environment id (``"WN18RR"``, any case, with or without ``KGWalk-``), a folder that
@@ -53,7 +56,7 @@ def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
             return load_folder(Path(name))
         raise
     if card.embedded:
-        return family()
+        return EMBEDDED[card.name]()
     return _read(card, find_folder(card, data_dir))
 
 
@@ -82,7 +85,8 @@ def recipe(dataset: Dataset) -> tuple[Callable[..., Dataset], tuple[Card, Path |
     Raises:
         TypeError: it was made in memory; there is nothing to read it from.
     """
-    if dataset.folder is None and dataset.fingerprint != family().fingerprint:
+    generated = EMBEDDED.get(dataset.card.name)
+    if dataset.folder is None and (generated is None or dataset.fingerprint != generated().fingerprint):
         raise TypeError(
             f"{dataset.name}: a dataset made in memory cannot be pickled; write it to a folder and load it, or give "
             "the environment its name"
@@ -97,7 +101,7 @@ def reload(card: Card, folder: Path | None, fingerprint: str) -> Dataset:
         ValueError: the files have changed since.
         MissingDataError, DamagedFileError, FormatError: a file cannot be used.
     """
-    dataset = family() if folder is None else _read(card, folder)
+    dataset = EMBEDDED[card.name]() if folder is None else _read(card, folder)
     if dataset.fingerprint != fingerprint:
         raise ValueError(
             f"{card.name}: the files in {folder} are no longer those that were pickled (fingerprints differ)"

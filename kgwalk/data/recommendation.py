@@ -6,34 +6,33 @@ valid and test are queries ``(user, interact, item)`` and are never in it.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from kgwalk._core import FormatError, Graph, Names, TripleReader
 from kgwalk.data.cards import Card
 from kgwalk.data.dataset import Dataset, fingerprint
+from kgwalk.data.labels import read_labels
+from kgwalk.data.metapaths import (
+    EntityType,
+    Metapath,
+    Signature,
+    as_inverse,
+    check_metapath,
+    default_metapaths,
+    knows_relations,
+    signatures,
+)
 from kgwalk.protocols import Ids
 
 #: A user gives one interaction to valid if it has this many in train.
 VALID_FROM = 5
 _VALID_SEED = 0
-Metapath = tuple[int, ...]
-
-
-class EntityType(NamedTuple):
-    """Entities of one kind have the ids ``first .. last - 1``."""
-
-    name: str
-    first: int
-    last: int
-
-    def __len__(self) -> int:
-        """How many there are."""
-        return self.last - self.first
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,12 +42,25 @@ class Recommendation(Dataset):
     Attributes:
         interact: id of the relation from users to items.
         types: kinds of entities, in the order of their ids; an entity named ``item/7`` is an ``item``.
-        metapaths: relations hop by hop from a user to an item that the set is usually walked along; may be empty.
+        stated_metapaths: those that its files state; see `metapaths`.
     """
 
     interact: int = 0
     types: tuple[EntityType, ...] = ()
-    metapaths: tuple[Metapath, ...] = ()
+    stated_metapaths: tuple[Metapath, ...] = ()
+
+    @cached_property
+    def metapaths(self) -> tuple[Metapath, ...]:
+        """Relations hop by hop from a user to an item that the set is walked along, never none.
+
+        Those that its files state, or else `kgwalk.data.metapaths.default_metapaths`.
+        """
+        return self.stated_metapaths or default_metapaths(self)
+
+    @cached_property
+    def signatures(self) -> frozenset[Signature]:
+        """Which kinds of entities each relation joins, by their places in ``types``; inverse relations too."""
+        return signatures(self.graph, self.types)
 
     @property
     def users(self) -> EntityType:
@@ -59,6 +71,13 @@ class Recommendation(Dataset):
     def items(self) -> EntityType:
         """The kind that is recommended."""
         return self.type_named(self.card.item_type)
+
+    @cached_property
+    def labels(self) -> Sequence[str] | None:
+        """Readable names by id; of a set without files, what stands behind the type."""
+        if self.folder is None:
+            return [name.partition("/")[2] for name in self.entities.to_list()]
+        return read_labels(self.card, self.folder, self.entities)
 
     def type_named(self, name: str) -> EntityType:
         """A kind of entity by its name.
@@ -76,15 +95,22 @@ class Recommendation(Dataset):
 
         Raises:
             KeyError: a relation is unknown.
+            ValueError: no walk from a user to an item follows them in this order.
         """
-        return tuple(self.relation(_as_inverse(word, self.relations)) for word in text.split())
+        found = tuple(self.relation(as_inverse(word, self.relations)) for word in text.split())
+        check_metapath(self, found)
+        return found
+
+    def metapath_name(self, metapath: Metapath) -> str:
+        """The metapath in words, as `metapath` reads it."""
+        return " ".join(self.relation_name(relation) for relation in metapath)
 
 
 def assemble_recommendation(
     card: Card,
     reader: TripleReader,
     knowledge: Ids,
-    interactions: dict[str, Ids],
+    interactions: Mapping[str, Ids],
     metapaths: Sequence[str] = (),
     folder: Path | None = None,
 ) -> Recommendation:
@@ -96,28 +122,36 @@ def assemble_recommendation(
         card: with ``interaction``, ``user_type`` and ``item_type``.
         reader: whose ids the facts are in.
         knowledge: (n, 3) facts about items.
-        interactions: (n, 3) facts by split; without ``valid`` one interaction of every user with `VALID_FROM` or more
-            becomes valid, drawn once and for all.
+        interactions: (n, 3) facts by split, ``train`` among them; without ``valid`` one interaction of every user with
+            `VALID_FROM` or more becomes valid, drawn once and for all.
         metapaths: in words; those with a relation that the set has not are left out.
         folder: where the files lie.
 
     Raises:
-        FormatError: an interaction that is not one of a user with an item, or an entity without a type.
+        FormatError: an interaction that is not one of a user with an item, that stands in two splits or among the
+            knowledge; an entity without a type; a metapath that no walk can follow.
     """
+    if "train" not in interactions:
+        raise FormatError(f"{card.name}: no training interactions; it has {', '.join(interactions) or 'none'}")
     names, types, new_id = _by_type(card, reader.entities.to_list())
     relations = reader.relations
     interact = relations.find(card.interaction)
-    splits = {}
-    for split, rows in interactions.items():
-        rows = _renumbered(rows, new_id)
+    splits = {split: _renumbered(rows, new_id) for split, rows in interactions.items()}
+    for split, rows in splits.items():
         _check_interactions(card, rows, interact, types, names, split)
-        splits[split] = rows
+    knowledge = _renumbered(knowledge, new_id)
+    if (stray := knowledge[knowledge[:, 1] == interact]).size:
+        raise FormatError(
+            f"{card.name}: what is known of the items holds an interaction of {names[stray[0, 0]]!r} with "
+            f"{names[stray[0, 2]]!r}: it would be walked whatever split it belongs to"
+        )
     if "valid" not in splits:
         train, valid = _carve(splits["train"])
         splits = {"train": train, "valid": valid, **{key: rows for key, rows in splits.items() if key != "train"}}
-    facts = np.concatenate([_renumbered(knowledge, new_id), splits["train"]])
+    facts = np.concatenate([knowledge, splits["train"]])
     offsets = [kind.first for kind in types] + [len(names)]
     graph = Graph.from_triples(facts, len(names), len(relations), offsets)
+    _check_disjoint(card, splits, names)
     for rows in splits.values():
         rows.flags.writeable = False
     made = Recommendation(
@@ -134,18 +168,11 @@ def assemble_recommendation(
         interact=interact,
         types=types,
     )
-    known = [
-        text
-        for text in metapaths
-        if all(relations.find(_as_inverse(w, relations).lstrip("^")) >= 0 for w in text.split())
-    ]
-    object.__setattr__(made, "metapaths", tuple(made.metapath(text) for text in known))
-    return made
-
-
-def _as_inverse(word: str, relations: Names) -> str:
-    """``rev_name`` as ``^name``, unless a relation is called so."""
-    return "^" + word.removeprefix("rev_") if word.startswith("rev_") and relations.find(word) < 0 else word
+    try:
+        stated = tuple(made.metapath(text) for text in metapaths if knows_relations(text, relations))
+    except ValueError as error:
+        raise FormatError(str(error)) from error
+    return replace(made, stated_metapaths=stated)
 
 
 def _by_type(card: Card, names: list[str]) -> tuple[Names, tuple[EntityType, ...], Ids]:
@@ -181,6 +208,15 @@ def _check_interactions(
             f"{card.name}, {split}: expected {card.user_type}/..., {card.interaction}, {card.item_type}/..., got a row "
             f"from {names[h]!r} to {names[t]!r}"
         )
+
+
+def _check_disjoint(card: Card, splits: Mapping[str, Ids], names: Names) -> None:
+    keys = {split: (rows[:, 0].astype(np.int64) << 32) + rows[:, 2] for split, rows in splits.items()}
+    for one, other in combinations(splits, 2):
+        twice = np.isin(keys[other], keys[one])
+        if twice.any():
+            h, _, t = splits[other][np.flatnonzero(twice)[0]].tolist()
+            raise FormatError(f"{card.name}: {names[h]!r} with {names[t]!r} stands in {one} and in {other}")
 
 
 def _carve(train: Ids) -> tuple[Ids, Ids]:

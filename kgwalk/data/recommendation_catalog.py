@@ -55,7 +55,19 @@ AMAZON_BEAUTY = replace(
             optional=True,
         ),
         _AMAZON_METAPATHS,
+        DataFile(
+            "train_dates.txt",
+            149844,
+            "2279f53b46e25a8bdd859561c7e8275de5d454e21ffccb908090ad647a76b1ee",
+            optional=True,
+        ),
+        DataFile(
+            "test_dates.txt", 48658, "36b4d67a75a6457589faa1ce8eb1a09ade166e1268425ee79802790c2a78fea7", optional=True
+        ),
     ),
+    entities=150741,
+    relations=6,
+    facts=1249973,
 )
 AMAZON_CELLPHONES = replace(
     _AMAZON,
@@ -74,7 +86,19 @@ AMAZON_CELLPHONES = replace(
             optional=True,
         ),
         _AMAZON_METAPATHS,
+        DataFile(
+            "train_dates.txt",
+            150048,
+            "7dc808edb58c6942e6c5c76bfc60bb840bdb4862f50309546caf679646d4e3be",
+            optional=True,
+        ),
+        DataFile(
+            "test_dates.txt", 44391, "82fd4492da531f8472ee2254a645d8558ba507ad5a7f5de62832d63393f90818", optional=True
+        ),
     ),
+    entities=128605,
+    relations=6,
+    facts=786864,
 )
 LAST_FM = Card(
     name="LastFM",
@@ -91,7 +115,16 @@ LAST_FM = Card(
             "e5d027c297aca32a3aa27721dd61fabb36dcf7e7f2fd5b2950bddacc58c1f139",
             optional=True,
         ),
+        DataFile(
+            "interactions.tsv",
+            21173,
+            "8f066cdcd065a5d3030608ec64348a634c8a194924028d07ffd53b783585b3a9",
+            optional=True,
+        ),
     ),
+    entities=11181,
+    relations=61,
+    facts=31274,
     source=Source("hwwang55/KGCN", "2363ca2ddc66a79860629b2e0ec6ad23c57697c8", "data/music", "MIT"),
     licence="MIT (repository); HetRec 2011: non-commercial use",
     graph="kg.txt",
@@ -121,6 +154,9 @@ MOVIELENS_1M = Card(
             optional=True,
         ),
     ),
+    entities=13044,
+    relations=8,
+    facts=316353,
     source=Source("hwwang55/MKR", "d6bb77c426960bc04f5d88c39f09d87a844776b4", "data/movie", "MIT"),
     licence="GroupLens: citation asked for, no redistribution",
     graph="kg.txt",
@@ -150,9 +186,13 @@ BOOK_CROSSING = Card(
             optional=True,
         ),
     ),
+    entities=95763,
+    relations=26,
+    facts=205301,
     source=Source("CCIIPLab/MCCLK", "4b0d2843b73adbe816a7a5bb1788b4f4bcd777f4", "data/book", "not stated"),
     graph="kg.txt",
     splits=(("train", "interactions.tsv"),),
+    test_share=0.2,
     interaction="reads",
     oddities=(
         "No published split: a seeded fifth of the interactions is test; one of every user stays in train.",
@@ -163,4 +203,26 @@ BOOK_CROSSING = Card(
     ),
 )
 
-RECOMMENDATION_CARDS = (AMAZON_BEAUTY, AMAZON_CELLPHONES, LAST_FM, MOVIELENS_1M, BOOK_CROSSING)
+BOOKSHOP = Card(
+    name="Bookshop",
+    folder="bookshop",
+    title="Bookshop: generated readers with planted tastes (embedded, no download)",
+    description=(
+        "Recommend a book to a reader. Readers love genres and authors and read series on; books have authors, genres,"
+        " publishers and series, and all have readable names."
+    ),
+    licence="Apache-2.0 (part of kgwalk)",
+    graph="",
+    splits=(),
+    interaction="reads",
+    user_type="reader",
+    item_type="book",
+    max_out_degree=64,
+    oddities=(
+        "Generated from a seed when loaded; there are no files.",
+        "The newest books have no training reader: only their author, genres, publisher and series lead to them.",
+        "Test is the last fifth of what everyone read.",
+    ),
+)
+
+RECOMMENDATION_CARDS = (AMAZON_BEAUTY, AMAZON_CELLPHONES, LAST_FM, MOVIELENS_1M, BOOK_CROSSING, BOOKSHOP)

@@ -12,7 +12,6 @@ from kgwalk.data.files import locate, read_bytes, read_text
 from kgwalk.data.recommendation import Recommendation, assemble_recommendation
 from kgwalk.protocols import Ids
 
-_TEST_SHARE = 0.2
 _TEST_SEED = 0
 
 
@@ -29,8 +28,8 @@ def read_recommendation(card: Card, folder: Path) -> Recommendation:
         data, path = _bytes(folder, file)
         interactions[split] = reader.add(_positives(data, path) if file.endswith(".tsv") else data, path)
     knowledge = reader.add(*_bytes(folder, card.graph))
-    if "test" not in interactions:
-        interactions = dict(zip(("train", "test"), _split(interactions["train"]), strict=True))
+    if card.test_share:
+        interactions = {**interactions, **_split(interactions["train"], card.test_share)}
     metapaths = locate(folder, card.metapaths) if card.metapaths else None
     lines = read_text(metapaths).split("\n") if metapaths is not None else []
     return assemble_recommendation(card, reader, knowledge, interactions, [line for line in lines if line], folder)
@@ -44,22 +43,26 @@ def _bytes(folder: Path, file: str) -> tuple[bytes, str]:
 
 def _positives(data: bytes, path: str) -> bytes:
     """Rows of user, relation, item and label as triples; those of label 0 are sampled negatives."""
+    # A reader of its own tells what is wrong with a line by its number in the file.
+    TripleReader().add(data, path, num_columns=4)
     kept = []
-    for number, line in enumerate(data.splitlines(), 1):
-        cells = line.split(b"\t")
-        if len(cells) != 4 or cells[3] not in (b"0", b"1"):
-            raise FormatError(f"{path}:{number}: expected user, relation, item and label 0 or 1")
-        if cells[3] == b"1":
-            kept.append(b"\t".join(cells[:3]) + b"\n")
-    return b"".join(kept)
+    for number, line in enumerate(data.decode().splitlines(), 1):
+        triple, _, label = line.rpartition("\t")
+        if label not in ("0", "1") and line:
+            raise FormatError(f"{path}:{number}: expected label 0 or 1 in column 4, got {label!r}")
+        if label == "1":
+            kept.append(triple + "\n")
+    if not kept:
+        raise FormatError(f"{path}: no row with label 1: no interactions")
+    return "".join(kept).encode()
 
 
-def _split(rows: Ids) -> tuple[Ids, Ids]:
-    """Train, and a seeded fifth of the rows as test; one row of everyone, drawn at random, stays in train."""
+def _split(rows: Ids, share: float) -> dict[str, Ids]:
+    """Train, and a seeded share of the rows as test; one row of everyone, drawn at random, stays in train."""
     rows = np.unique(rows, axis=0)
     order = np.random.default_rng(_TEST_SEED).permutation(len(rows))
     stays = np.zeros(len(rows), np.bool_)
     stays[order[np.unique(rows[order, 0], return_index=True)[1]]] = True
     in_test = np.zeros(len(rows), np.bool_)
-    in_test[order[~stays[order]][: round(_TEST_SHARE * len(rows))]] = True
-    return rows[~in_test], rows[in_test]
+    in_test[order[~stays[order]][: round(share * len(rows))]] = True
+    return {"train": rows[~in_test], "test": rows[in_test]}

@@ -13,6 +13,7 @@ from kgwalk.scorers.facts import score_facts
 
 if TYPE_CHECKING:
     from kgwalk.scorers.embedding import EmbeddingScorer, sorted_by_score
+    from kgwalk.scorers.linear import LinearScorer, cosine_weights, training_profiles
     from kgwalk.scorers.loading import load
     from kgwalk.scorers.losses import Contrast
     from kgwalk.scorers.measures import has_bfloat16
@@ -24,11 +25,14 @@ _LAZY = {
     "Contrast": "losses",
     "EmbeddingModel": "models",
     "EmbeddingScorer": "embedding",
+    "LinearScorer": "linear",
     "ModelConfig": "models",
+    "cosine_weights": "linear",
     "from_pykeen": "pykeen",
     "has_bfloat16": "measures",
     "load": "loading",
     "sorted_by_score": "embedding",
+    "training_profiles": "linear",
 }
 
 __all__ = [
@@ -36,12 +40,15 @@ __all__ = [
     "Contrast",
     "EmbeddingModel",
     "EmbeddingScorer",
+    "LinearScorer",
     "ModelConfig",
+    "cosine_weights",
     "from_pykeen",
     "has_bfloat16",
     "load",
     "score_facts",
     "sorted_by_score",
+    "training_profiles",
 ]
 
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from kgwalk.data.dataset import Dataset
 from kgwalk.scorers.embedding import EmbeddingScorer
 from kgwalk.scorers.facts import check_fitted_on
+from kgwalk.scorers.linear import LINEAR, LinearScorer
 from kgwalk.scorers.location import scorer_file
+from kgwalk.tensors import load_tensors
 
 
-def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer:
+def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer | LinearScorer:
     """The scorer in a file, or in the folder of its training run.
 
     Raises:
@@ -19,7 +21,8 @@ def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer:
             ``dataset``: its ids would mean other things, or it may have seen facts that it is asked about.
     """
     file = scorer_file(path)
-    scorer = EmbeddingScorer.load(file)
+    is_linear = load_tensors(file)[1].get("agent") in LINEAR
+    scorer = LinearScorer.load(file) if is_linear else EmbeddingScorer.load(file)
     try:
         check_fitted_on(scorer, dataset)
     except ValueError as error:
