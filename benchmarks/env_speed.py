@@ -4,7 +4,7 @@ Actions are a uniform legal policy's. They are drawn beforehand and replayed (th
 figure is the environment's own; "with sampling" draws them in the loop by ``sample_actions()``. A figure is the median
 over repeats, "best" the fastest of them.
 
-``python -m benchmarks.env_speed`` times the knowledge graphs at hand; ``--save`` keeps the figures.
+``python -m benchmarks.env_speed`` times three knowledge graphs and Amazon-Beauty, which have to be at hand; ``--save`` keeps the figures.
 """
 
 from __future__ import annotations
@@ -99,7 +99,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.env_speed", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--datasets", nargs="+", default=["WN18RR", "FB15k-237", "NELL-995"])
+    parser.add_argument("--datasets", nargs="+", default=["WN18RR", "FB15k-237", "NELL-995", "Amazon-Beauty"])
     parser.add_argument("--num-envs", type=int, default=1024)
     parser.add_argument("--max-out-degree", type=int, default=256)
     parser.add_argument("--threads", type=int, default=1)

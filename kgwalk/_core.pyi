@@ -119,7 +119,14 @@ class Overlay:
 class Expand:
     """The ragged neighbour kernel over graph, overlay and degree cap."""
 
-    def __init__(self, graph: Graph, overlay: Overlay | None = None, max_out_degree: int = 0) -> None: ...
+    def __init__(
+        self,
+        graph: Graph,
+        overlay: Overlay | None = None,
+        max_out_degree: int = 0,
+        edge_scores: NDArray[np.float32] | None = None,
+    ) -> None:
+        """A capped node shows its best edges by edge_scores (num_edges,), else by PageRank of the tail; ties by id."""
     @property
     def graph(self) -> Graph: ...
     @property

@@ -28,11 +28,16 @@ void register_expand(py::module_& m) {
       .def_property_readonly("num_entities", &Overlay::num_entities);
 
   py::class_<Expand>(m, "Expand")
-      .def(py::init([](const Graph& graph, std::shared_ptr<Overlay> overlay, int max_out_degree) {
+      .def(py::init([](const Graph& graph, std::shared_ptr<Overlay> overlay, int max_out_degree,
+                       const std::optional<Array<float>>& edge_scores) {
+             const auto scores = edge_scores
+                                     ? view(*edge_scores, "edge_scores", static_cast<py::ssize_t>(graph.num_edges()))
+                                     : Span<const float>{};
              const py::gil_scoped_release release;
-             return Expand(graph, std::move(overlay), max_out_degree);
+             return Expand(graph, std::move(overlay), max_out_degree, scores);
            }),
-           py::arg("graph"), py::arg("overlay") = py::none(), py::arg("max_out_degree") = 0)
+           py::arg("graph"), py::arg("overlay") = py::none(), py::arg("max_out_degree") = 0,
+           py::arg("edge_scores") = py::none())
       .def_property_readonly("graph", &Expand::graph)
       .def_property_readonly("num_entities", &Expand::num_entities)
       .def_property_readonly("max_out_degree", &Expand::max_out_degree)

@@ -1,6 +1,7 @@
 #include "core/expand.h"
 
 #include <algorithm>
+#include <cmath>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -10,28 +11,44 @@
 namespace kgwalk {
 namespace {
 
-std::vector<Edge> best_by_rank(Span<const Edge> row, const std::vector<double>& rank, std::size_t keep) {
-  std::vector<Edge> edges(row.begin(), row.end());
-  const auto score = [&rank](EntityId e) {
-    const auto i = static_cast<std::size_t>(e);
-    return i < rank.size() ? rank[i] : 0.0;  // an entity added by an overlay has no rank
-  };
-  std::nth_element(edges.begin(), edges.begin() + static_cast<std::ptrdiff_t>(keep), edges.end(), [&](Edge a, Edge b) {
-    const double ra = score(a.tail), rb = score(b.tail);
-    if (ra != rb) return ra > rb;
-    return a.tail != b.tail ? a.tail < b.tail : a.relation < b.relation;
-  });
-  edges.resize(keep);
+struct Scored {
+  double score;
+  Edge edge;
+};
+
+/// The `keep` edges of the highest score, in row order; score_of(slot, edge) gives it.
+template <class ScoreOf>
+std::vector<Edge> best_edges(Span<const Edge> row, std::size_t keep, const ScoreOf& score_of) {
+  std::vector<Scored> scored;
+  scored.reserve(row.size());
+  for (std::size_t slot = 0; slot < row.size(); ++slot) scored.push_back({score_of(slot, row[slot]), row[slot]});
+  std::nth_element(scored.begin(), scored.begin() + static_cast<std::ptrdiff_t>(keep), scored.end(),
+                   [](const Scored& a, const Scored& b) {
+                     if (a.score != b.score) return a.score > b.score;
+                     if (a.edge.tail != b.edge.tail) return a.edge.tail < b.edge.tail;
+                     return a.edge.relation < b.edge.relation;
+                   });
+  std::vector<Edge> edges;
+  edges.reserve(keep);
+  for (std::size_t i = 0; i < keep; ++i) edges.push_back(scored[i].edge);
   std::sort(edges.begin(), edges.end());
   return edges;
 }
 
 }  // namespace
 
-Expand::Expand(Graph graph, std::shared_ptr<const Overlay> overlay, int max_out_degree)
+Expand::Expand(Graph graph, std::shared_ptr<const Overlay> overlay, int max_out_degree, Span<const float> edge_scores)
     : graph_(std::move(graph)), overlay_(std::move(overlay)), max_out_degree_(max_out_degree) {
   if (max_out_degree < 0) {
     throw std::invalid_argument("max_out_degree must be 0 (no cap) or positive, got " + std::to_string(max_out_degree));
+  }
+  if (!edge_scores.empty()) {
+    if (overlay_)
+      throw std::invalid_argument("edge_scores: expected none beside an overlay, whose edges have no score");
+    if (edge_scores.size() != static_cast<std::size_t>(graph_.num_edges())) {
+      throw std::invalid_argument("edge_scores: expected " + std::to_string(graph_.num_edges()) + ", got " +
+                                  std::to_string(edge_scores.size()));
+    }
   }
   if (max_out_degree_ == 0) return;
   std::vector<double> rank;  // made only if some node needs it
@@ -39,8 +56,23 @@ Expand::Expand(Graph graph, std::shared_ptr<const Overlay> overlay, int max_out_
   for (EntityId e = 0; e < num_entities(); ++e) {
     const Span<const Edge> full = full_row(e);
     if (full.size() <= keep) continue;
+    if (!edge_scores.empty()) {
+      const auto first = static_cast<std::size_t>(graph_.row_begin(e));
+      capped_.append(
+          e, best_edges(full, keep, [&](std::size_t slot, Edge) {
+            const float score = edge_scores[first + slot];
+            if (std::isnan(score)) {
+              throw std::invalid_argument("edge_scores: expected numbers, got nan at " + std::to_string(first + slot));
+            }
+            return static_cast<double>(score);
+          }));
+      continue;
+    }
     if (rank.empty()) rank = graph_.pagerank();
-    capped_.append(e, best_by_rank(full, rank, keep));
+    capped_.append(e, best_edges(full, keep, [&rank](std::size_t, Edge edge) {
+                     const auto tail = static_cast<std::size_t>(edge.tail);
+                     return tail < rank.size() ? rank[tail] : 0.0;  // an entity added by an overlay has no rank
+                   }));
   }
 }
 

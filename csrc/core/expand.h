@@ -21,10 +21,17 @@ inline constexpr Triple kNothingHidden{-1, -1, -1};
 /// The neighbours of a node as everything that walks sees them: graph, overlay and degree cap together.
 ///
 /// With a cap, a node with more than `max_out_degree` edges shows the best of them by PageRank of the tail (ties: lower
-/// tail, then lower relation), in (relation, tail) order like every row. 0 means no cap.
+/// tail, then lower relation), in (relation, tail) order like every row. 0 means no cap. Other scores may take the
+/// place of PageRank.
 class Expand {
  public:
-  explicit Expand(Graph graph, std::shared_ptr<const Overlay> overlay = nullptr, int max_out_degree = 0);
+  /// @param edge_scores  one per edge of the graph, in its order: a capped node shows those of the highest score.
+  /// Empty:
+  ///                     PageRank. Read here only; scores of nodes within the cap are not looked at.
+  /// @throws std::invalid_argument on a negative cap; scores of another number, beside an overlay, or NaN where looked
+  /// at
+  explicit Expand(Graph graph, std::shared_ptr<const Overlay> overlay = nullptr, int max_out_degree = 0,
+                  Span<const float> edge_scores = {});
 
   const Graph& graph() const { return graph_; }
   const Overlay* overlay() const { return overlay_.get(); }

@@ -42,6 +42,32 @@ TEST(expand_caps_by_pagerank_then_lower_tail) {
   CHECK_THROWS(std::invalid_argument, "max_out_degree", Expand(untyped_sample().graph(), nullptr, -1));
 }
 
+TEST(expand_shows_the_edges_of_the_best_scores) {
+  for (const Sample& s : samples()) {
+    const Graph g = s.graph();
+    std::vector<float> scores(static_cast<std::size_t>(g.num_edges()));
+    for (std::size_t i = 0; i < scores.size(); ++i) scores[i] = static_cast<float>(i * 7 % 5);
+    const Expand expand(g, nullptr, 2, scores);
+    for (EntityId h = 0; h < g.num_entities(); ++h) {
+      const auto first = static_cast<std::size_t>(g.row_begin(h));
+      const Span<const Edge> row = g.slice(h);
+      std::vector<std::size_t> slots(row.size());
+      for (std::size_t i = 0; i < slots.size(); ++i) slots[i] = i;
+      std::sort(slots.begin(), slots.end(), [&](std::size_t a, std::size_t b) {
+        if (scores[first + a] != scores[first + b]) return scores[first + a] > scores[first + b];
+        return row[a].tail != row[b].tail ? row[a].tail < row[b].tail : row[a].relation < row[b].relation;
+      });
+      std::vector<Edge> best;
+      for (std::size_t i = 0; i < std::min<std::size_t>(2, slots.size()); ++i) best.push_back(row[slots[i]]);
+      std::sort(best.begin(), best.end());
+      const Span<const Edge> shown = expand.row(h);
+      CHECK(shown.size() == best.size() && std::equal(shown.begin(), shown.end(), best.begin()));
+    }
+    scores.push_back(0);
+    CHECK_THROWS(std::invalid_argument, "edge_scores", Expand(g, nullptr, 2, scores));
+  }
+}
+
 TEST(expand_rows_lie_where_row_begin_says) {
   for (const Sample& s : samples()) {
     const Graph g = s.graph();

@@ -144,42 +144,88 @@ def convert(
 @app.command("import")
 def import_(
     files: Annotated[
-        list[Path],
-        typer.Argument(metavar="FILE...", help="Triples: .tsv, .csv (also .gz) or .parquet; head, relation, tail."),
-    ],
+        list[Path] | None,
+        typer.Argument(metavar="[FILE...]", help="Triples: .tsv, .csv (also .gz) or .parquet; head, relation, tail."),
+    ] = None,
+    interactions: Annotated[
+        Path | None, typer.Option(help="Table of users and items: makes a recommendation set.", metavar="FILE")
+    ] = None,
+    attributes: Annotated[
+        list[Path] | None,
+        typer.Option(help="With --interactions: table of items and attributes; can be repeated.", metavar="FILE"),
+    ] = None,
     folder: Annotated[
         Path | None, typer.Option("--out", help="Folder to make.", show_default="the first file's name, no extension")
     ] = None,
-    split: Annotated[str, typer.Option(help="Percent of train/valid/test.")] = "90/5/5",
+    split: Annotated[
+        str | None,
+        typer.Option(help="Percent of train/valid/test.", show_default="90/5/5; with --interactions 80/0/20"),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the split.")] = 0,
     name: Annotated[str | None, typer.Option(help="Name of the dataset.", show_default="the folder's name")] = None,
+    user_column: Annotated[str | None, typer.Option(help="Title of the users' column, if it is not user.")] = None,
+    item_column: Annotated[str | None, typer.Option(help="Title of the items' columns, if it is not item.")] = None,
+    rating_column: Annotated[str | None, typer.Option(help="Title of the ratings' column, if not rating.")] = None,
+    min_rating: Annotated[float | None, typer.Option(help="Leave out interactions of a lower rating.")] = None,
+    title_column: Annotated[str | None, typer.Option(help="Attribute that is a readable name of the item.")] = None,
+    separator: Annotated[str, typer.Option(help="Of several values in one attribute.")] = "|",
     delimiter: Annotated[str | None, typer.Option(help="Of text files whose name does not say it.")] = None,
     overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the folder if it is a dataset.")] = False,
 ) -> None:
-    """Make a dataset of your own triples.
+    """Make a dataset of your own triples, or of your own users and items.
 
     Then `kgwalk train FOLDER` trains on it. Equal facts are merged before the split; the same files and seed give the
     same folder. A first line that names its columns (head, relation, tail or source, relation, target) is understood.
+
+    With --interactions FILE, the triples and the --attributes are what is known of the items, and the questions are
+    what a user likes: `kgwalk data import --interactions ratings.csv --attributes items.csv --out shop`.
     """
     from kgwalk.data.importing import import_files
+    from kgwalk.data.importing_interactions import import_interactions
 
+    paths = files or []
+    if interactions is None:
+        if attributes or min_rating is not None or title_column or user_column or item_column or rating_column:
+            raise typer.BadParameter("attributes, columns and ratings go with --interactions")
+        if not paths:
+            raise typer.BadParameter("expected files of triples, or --interactions")
+    first = interactions or paths[0]
+    target = folder or Path(first.name.split(".")[0])
     with progress_bar() as show:
-        done = import_files(
-            files,
-            folder or Path(files[0].name.split(".")[0]),
-            split=split,
-            seed=seed,
-            name=name,
-            delimiter=delimiter,
-            overwrite=overwrite,
-            progress=partial(show, "reading"),
-        )
-    rows = ", ".join(f"{count:,} {side}" for side, count in done.rows.items())
-    card = done.card
-    out.print(f"{card.entities:,} entities, {card.relations:,} relations; facts: {rows}")
-    if done.duplicates:
-        out.print(f"{done.duplicates:,} duplicate rows were dropped")
-    for side, count in done.unseen.items():
-        if count:
-            out.print(f"{count:,} {side} facts have an entity that train lacks: no walker can answer these")
-    err.print(f"made {done.folder}. Now: kgwalk data report {done.folder}", soft_wrap=True)
+        if interactions is not None:
+            done = import_interactions(
+                interactions,
+                target,
+                facts=paths,
+                attributes=attributes or (),
+                user_column=user_column,
+                item_column=item_column,
+                rating_column=rating_column,
+                min_rating=min_rating,
+                title_column=title_column,
+                separator=separator,
+                split=split or "80/0/20",
+                seed=seed,
+                name=name,
+                delimiter=delimiter,
+                overwrite=overwrite,
+                progress=partial(show, "reading"),
+            )
+        else:
+            facts = import_files(
+                paths,
+                target,
+                split=split or "90/5/5",
+                seed=seed,
+                name=name,
+                delimiter=delimiter,
+                overwrite=overwrite,
+                progress=partial(show, "reading"),
+            )
+    from kgwalk.cli.data_report import print_imported, print_imported_interactions
+
+    if interactions is not None:
+        print_imported_interactions(done)
+    else:
+        print_imported(facts)
+    err.print(f"made {target}. Now: kgwalk data report {target}", soft_wrap=True)

@@ -6,6 +6,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from kgwalk.cli.console import out
+from kgwalk.data.importing import Imported
+from kgwalk.data.importing_interactions import ImportedInteractions
 from kgwalk.data.reachability import Reachability
 from kgwalk.data.report import DatasetReport
 
@@ -53,6 +55,34 @@ def print_reachability(found: Reachability) -> None:
             note,
         )
     out.print(table)
+
+
+def print_imported(done: Imported) -> None:
+    """Print what an import of triples made."""
+    rows = ", ".join(f"{count:,} {side}" for side, count in done.rows.items())
+    out.print(f"{done.card.entities:,} entities, {done.card.relations:,} relations; facts: {rows}")
+    if done.duplicates:
+        out.print(f"{done.duplicates:,} duplicate rows were dropped")
+    for side, count in done.unseen.items():
+        if count:
+            out.print(f"{count:,} {side} facts have an entity that train lacks: no walker can answer these")
+
+
+def print_imported_interactions(done: ImportedInteractions) -> None:
+    """Print what an import of interactions made."""
+    rows = ", ".join(f"{count:,} {side}" for side, count in done.rows.items())
+    out.print(
+        f"{done.users:,} users, {done.items:,} items, {done.card.entities:,} entities in all, "
+        f"{done.card.relations:,} relations, {done.card.facts:,} facts; interactions: {rows}"
+    )
+    if done.duplicates:
+        out.print(f"{done.duplicates:,} duplicate rows were dropped")
+    if done.below:
+        out.print(f"{done.below:,} interactions were dropped for their rating")
+    if done.without_facts:
+        out.print(f"{done.without_facts:,} items have no facts: only those who have them lead there")
+    if done.cold:
+        out.print(f"{done.cold:,} items have no training interaction: only facts lead there")
 
 
 def _cap(report: DatasetReport) -> str:

@@ -81,7 +81,7 @@ def import_files(
     if seed < 0:
         raise ValueError(f"seed is {seed}; expected 0 or more")
     if folder.exists():
-        _check_replaceable(folder, overwrite)
+        check_replaceable(folder, overwrite)
     reader = TripleReader()
     parts = []
     for done, path in enumerate(paths):
@@ -150,7 +150,8 @@ def write_folder(folder: Path, contents: dict[str, bytes]) -> None:
     shutil.rmtree(scratch, ignore_errors=True)
 
 
-def _check_replaceable(folder: Path, overwrite: bool) -> None:
+def check_replaceable(folder: Path, overwrite: bool) -> None:
+    """Refuse to overwrite a folder unless that is allowed and it is a dataset that was imported: FileExistsError."""
     if not overwrite:
         raise FileExistsError(f"{folder} exists; choose another folder or allow it to be overwritten")
     try:

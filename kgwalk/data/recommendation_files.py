@@ -10,7 +10,7 @@ from kgwalk._core import FormatError, TripleReader
 from kgwalk.data.cards import Card
 from kgwalk.data.files import locate, read_bytes, read_text
 from kgwalk.data.recommendation import Recommendation, assemble_recommendation
-from kgwalk.protocols import Ids
+from kgwalk.data.split import Shares, split_interactions
 
 _TEST_SEED = 0
 
@@ -29,7 +29,9 @@ def read_recommendation(card: Card, folder: Path) -> Recommendation:
         interactions[split] = reader.add(_positives(data, path) if file.endswith(".tsv") else data, path)
     knowledge = reader.add(*_bytes(folder, card.graph))
     if card.test_share:
-        interactions = {**interactions, **_split(interactions["train"], card.test_share)}
+        rows = np.unique(interactions["train"], axis=0)
+        sides = split_interactions(rows[:, 0], Shares(1 - card.test_share, 0, card.test_share), _TEST_SEED)
+        interactions = {**interactions, **{side: rows[chosen] for side, chosen in sides.items()}}
     metapaths = locate(folder, card.metapaths) if card.metapaths else None
     lines = read_text(metapaths).split("\n") if metapaths is not None else []
     return assemble_recommendation(card, reader, knowledge, interactions, [line for line in lines if line], folder)
@@ -55,14 +57,3 @@ def _positives(data: bytes, path: str) -> bytes:
     if not kept:
         raise FormatError(f"{path}: no row with label 1: no interactions")
     return "".join(kept).encode()
-
-
-def _split(rows: Ids, share: float) -> dict[str, Ids]:
-    """Train, and a seeded share of the rows as test; one row of everyone, drawn at random, stays in train."""
-    rows = np.unique(rows, axis=0)
-    order = np.random.default_rng(_TEST_SEED).permutation(len(rows))
-    stays = np.zeros(len(rows), np.bool_)
-    stays[order[np.unique(rows[order, 0], return_index=True)[1]]] = True
-    in_test = np.zeros(len(rows), np.bool_)
-    in_test[order[~stays[order]][: round(share * len(rows))]] = True
-    return {"train": rows[~in_test], "test": rows[in_test]}

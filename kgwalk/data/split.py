@@ -54,6 +54,30 @@ def split_rows(num_rows: int, shares: Shares, seed: int) -> tuple[NDArray[np.int
     return tuple(np.sort(part) for part in parts)
 
 
+def split_interactions(users: NDArray[np.int64], shares: Shares, seed: int) -> dict[str, NDArray[np.int64]]:
+    """Row numbers by split, in rising order, of interactions of ``users`` (n,); splits without a share are left out.
+
+    One interaction of everyone, drawn at random, stays in train; of the others, test and valid get their share of all
+    rows, as far as there are so many.
+
+    Raises:
+        ValueError: none are left for a split that was asked for.
+    """
+    order = np.random.default_rng(seed).permutation(len(users))
+    stays = np.zeros(len(users), np.bool_)
+    stays[order[np.unique(users[order], return_index=True)[1]]] = True
+    free = order[~stays[order]]
+    test, valid = round(shares.test * len(users)), round(shares.valid * len(users))
+    parts = {"valid": free[test : test + valid], "test": free[:test]}
+    for name, share in (("valid", shares.valid), ("test", shares.test)):
+        if share > 0 and len(parts[name]) == 0:
+            raise ValueError(f"{len(users)} interactions of {int(stays.sum())} users are too few: none left for {name}")
+    in_train = np.ones(len(users), np.bool_)
+    in_train[np.concatenate(list(parts.values()))] = False
+    parts = {"train": np.flatnonzero(in_train), **parts}
+    return {name: np.sort(rows) for name, rows in parts.items() if len(rows)}
+
+
 def unseen(rows: Ids, train: Ids, num_entities: int) -> int:
     """How many of ``rows`` (n, 3) have a head or tail that occurs in no train fact (m, 3)."""
     seen = np.zeros(num_entities, dtype=bool)

@@ -14,6 +14,7 @@ KNOWLEDGE_GRAPHS = (
     "Kinship",
     "Family",
 )
+RECOMMENDATION = ("LastFM", "Amazon-Beauty", "Amazon-Cellphones", "MovieLens-1M", "Book-Crossing", "Bookshop")
 
 
 def environment_ids(dataset: str) -> tuple[str, str]:
@@ -23,7 +24,7 @@ def environment_ids(dataset: str) -> tuple[str, str]:
 
 def register_environments() -> None:
     """Register every id that is not registered yet. Reads no file."""
-    for dataset in (*KNOWLEDGE_GRAPHS, "Custom"):
+    for dataset in (*KNOWLEDGE_GRAPHS, *RECOMMENDATION, "Custom"):
         for env_id in environment_ids(dataset):
             if env_id in gym.registry:
                 continue

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgwalk.data.dataset import Dataset
+from kgwalk.envs.recommending import Gated, PatternReward, TeacherReward
 from kgwalk.envs.shaping import ScorerReward
 from kgwalk.protocols import FinishedWalks, Ids, RewardTerm
 from kgwalk.rules.reward import RuleReward
@@ -57,7 +58,7 @@ def register_reward(name: str, factory: RewardFactory) -> None:
 
 
 def make_rewards(
-    reward: Mapping[str, float] | None, options: Mapping[str, Any], dataset: Dataset
+    reward: Mapping[str, float] | None, options: Mapping[str, Any], dataset: Dataset, only_pattern: bool = False
 ) -> tuple[float, list[WeightedTerm]]:
     """Turn the environments' ``reward`` argument into the weight of a hit, paid in C++, and the other terms.
 
@@ -65,6 +66,7 @@ def make_rewards(
         reward: weight by term name; None is ``{"hit": 1.0}``.
         options: term options by term name.
         dataset: what the terms are made for.
+        only_pattern: pay the terms, the hit too, only where the term ``"pattern"`` pays; it need not have a weight.
 
     Raises:
         ValueError: no mapping, an unknown term, a weight that is no finite number, or no term at all.
@@ -80,14 +82,22 @@ def make_rewards(
             raise ValueError(f"reward: unknown term {name!r}; registered are {', '.join(sorted(_factories))}")
         if not isinstance(weight, Real) or not math.isfinite(weight):
             raise ValueError(f"reward: expected a finite number as weight of {name!r}, got {weight!r}")
+    if not isinstance(only_pattern, bool):
+        raise ValueError(f"only_pattern: expected True or False, got {only_pattern!r}")
     for name in options:
-        if name not in weights:
+        if name not in weights and not (only_pattern and name == PatternReward.name):
             raise TypeError(f"unexpected argument {name!r}: it is neither an environment's nor that of a reward term")
     hit = float(weights.pop("hit", 0.0))
     terms = [WeightedTerm(float(w), _factories[name](dataset, options.get(name))) for name, w in weights.items()]
+    if only_pattern:
+        gate = PatternReward.make(dataset, options.get(PatternReward.name))
+        terms += [WeightedTerm(hit, Hit())] if hit else []
+        return 0.0, [WeightedTerm(weight, Gated(term, gate)) for weight, term in terms]
     return hit, terms
 
 
 register_reward("hit", lambda dataset, option: Hit())
 register_reward(RuleReward.name, RuleReward.make)
 register_reward(ScorerReward.name, ScorerReward.make)
+register_reward(TeacherReward.name, TeacherReward.make)
+register_reward(PatternReward.name, PatternReward.make)

@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-import os
-from pathlib import Path
 from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
 from kgwalk.data.dataset import Dataset
+from kgwalk.envs.scorer_option import scorer_option
 from kgwalk.protocols import FinishedWalks, Ids, Scorer
 from kgwalk.scorers.facts import check_fitted_on, score_facts
-from kgwalk.scorers.location import scorer_file
-
-_EXPECTED = "the path of a scorer, as `kgwalk score train` makes it, a Scorer or a ScorerReward"
-
-# Scorers by dataset, shared by its environments: one is read once, whatever the number of environments.
-_shared: WeakKeyDictionary[Dataset, dict[Path, tuple[tuple[int, int], Scorer]]] = WeakKeyDictionary()
 
 
 class ScorerReward:
@@ -54,13 +46,7 @@ class ScorerReward:
         if isinstance(option, ScorerReward):
             check_fitted_on(option.scorer, dataset)
             return option
-        if isinstance(option, (str, os.PathLike)):
-            return cls(_load(Path(option), dataset))
-        if not isinstance(option, Scorer):
-            got = "none" if option is None else repr(option)
-            raise ValueError(f"the reward term 'shaped' asks for shaped=: expected {_EXPECTED}; got {got}")
-        check_fitted_on(option, dataset)
-        return cls(option)
+        return cls(scorer_option(cls.name, option, dataset, also="a ScorerReward"))
 
     def __call__(self, walks: FinishedWalks, queries: Ids) -> NDArray[np.float64]:
         """Reward of each finished walk, (k,) in [0, 1]. The scorer is asked about the misses, each distinct end once.
@@ -72,16 +58,3 @@ class ScorerReward:
         missed = np.flatnonzero(~walks.hit)
         rewards[missed] = score_facts(self.scorer, np.column_stack([queries[missed, :2], walks.entities[missed, -1]]))
         return rewards
-
-
-def _load(path: Path, dataset: Dataset) -> Scorer:
-    """The scorer of a file or of a run's folder; kept until the file changes."""
-    from kgwalk import scorers  # embedding models import torch; environments without them do not
-
-    path = scorer_file(path.resolve())
-    stat = path.stat()
-    version = (stat.st_mtime_ns, stat.st_size)
-    shared = _shared.setdefault(dataset, {})
-    if path not in shared or shared[path][0] != version:
-        shared[path] = (version, scorers.load(path, dataset))
-    return shared[path][1]

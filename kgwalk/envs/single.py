@@ -19,7 +19,7 @@ from kgwalk.envs.rendering import render
 from kgwalk.envs.rewards import make_rewards
 from kgwalk.envs.spaces import single_observation_space
 from kgwalk.envs.task import Decision, QueryOrder, Task, as_int, check_options
-from kgwalk.protocols import FinishedWalks, Ids
+from kgwalk.protocols import FinishedWalks, Ids, Scorer
 
 Observation = dict[str, Any]
 
@@ -36,6 +36,8 @@ class KGWalkEnv(gym.Env[Observation, np.int64], EzPickle):
     In training (``split="train"``) the query's own edge and its inverse are hidden at every step, and at the last hop
     so are the other training answers of the query: they would pay nothing. In evaluation (any other split) nothing
     depends on the target but the reward.
+
+    Of a recommendation set the source is a user, the relation the interaction, and the target an item held out.
 
     ## Action Space
     ``Discrete(max_out_degree + 1)``: an index into the candidates of the observation. Index 0 is STAY, the legal edges
@@ -65,7 +67,9 @@ class KGWalkEnv(gym.Env[Observation, np.int64], EzPickle):
     ``"rules"`` is the confidence of the rule that the walk followed, wherever it led; its option ``rules=`` says which
     rules (``kgwalk.rules.RuleReward``). ``"shaped"`` is 1 at the target and elsewhere what a scorer, given as
     ``shaped=``, thinks of the end as an answer (``kgwalk.envs.ScorerReward``); it holds the hit, so it replaces
-    ``"hit"``.
+    ``"hit"``. Of recommendation sets, ``"teacher"`` is what a scorer, given as ``teacher=``, thinks of the item beside
+    the user's best (``kgwalk.envs.TeacherReward``), and ``"pattern"`` is 1 for a walk along a metapath to an item
+    (``kgwalk.envs.PatternReward``).
 
     ## Starting State
     A query drawn uniformly (or the next, with ``query_order="sequential"``), the walker at its source.
@@ -85,14 +89,19 @@ class KGWalkEnv(gym.Env[Observation, np.int64], EzPickle):
         dataset: name of a dataset or a loaded one.
         data_dir: folder of the dataset, if it is not where ``kgwalk.data.load`` looks.
         split: which queries to walk; ``"train"`` is training, all others evaluation.
-        directions: tail queries ``(h, r, ?)``, head queries ``(t, inverse of r, ?)``, or both.
+        directions: tail queries ``(h, r, ?)``, head queries ``(t, inverse of r, ?)``, or both; default: both, and of
+            recommendation sets, which ask what a user likes, tail.
         horizon: hops of a walk; default: the dataset card's, mostly 3.
         max_out_degree: edges shown of a node, best first by PageRank; default: the dataset card's. 0 shows all.
         decision: one choice of an edge a hop, or two choices, relation then entity.
         reward: weight by name of reward term; default ``{"hit": 1.0}``.
         query_order: draw queries, or take them in order.
         hide_answers: close, at the last hop, the answers that the walking graph already holds for the query (in
-            training the target stays open).
+            training the target stays open). Of a recommendation set these are the items that the user has already.
+        prune: path of a scorer, or a ``Scorer``, that chooses in PageRank's place which ``max_out_degree`` edges of a
+            node are shown: those it finds most plausible (``kgwalk.scorers.pruning``).
+        only_pattern: pay the terms of ``reward``, hit included, only to walks that follow a metapath to an item:
+            those in ``pattern=``, or the recommendation set's own.
         render_mode: ``"ansi"``, ``"rgb_array"`` or None.
         reward_options: options of reward terms, by the term's name.
 
@@ -109,13 +118,15 @@ class KGWalkEnv(gym.Env[Observation, np.int64], EzPickle):
         *,
         data_dir: str | Path | None = None,
         split: str = "train",
-        directions: Directions = "both",
+        directions: Directions | None = None,
         horizon: int | None = None,
         max_out_degree: int | None = None,
         decision: Decision = "edge",
         reward: Mapping[str, float] | None = None,
         query_order: QueryOrder = "random",
         hide_answers: bool = True,
+        prune: str | Path | Scorer | None = None,
+        only_pattern: bool = False,
         render_mode: str | None = None,
         **reward_options: Any,
     ) -> None:
@@ -131,6 +142,8 @@ class KGWalkEnv(gym.Env[Observation, np.int64], EzPickle):
             reward=reward,
             query_order=query_order,
             hide_answers=hide_answers,
+            prune=prune,
+            only_pattern=only_pattern,
             render_mode=render_mode,
             **reward_options,
         )
@@ -147,8 +160,9 @@ class KGWalkEnv(gym.Env[Observation, np.int64], EzPickle):
             horizon=horizon,
             max_out_degree=max_out_degree,
             hide_answers=hide_answers,
+            prune=prune,
         )
-        hit, self._terms = make_rewards(reward, reward_options, self.task.dataset)
+        hit, self._terms = make_rewards(reward, reward_options, self.task.dataset, only_pattern)
         self._walk = self.task.walk(
             decision=decision,
             candidates="padded",

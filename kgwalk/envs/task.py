@@ -13,7 +13,10 @@ from weakref import WeakKeyDictionary
 
 from kgwalk import _core, data
 from kgwalk.data.dataset import Dataset, Directions
+from kgwalk.data.recommendation import Recommendation
+from kgwalk.envs.scorer_option import scorer_option
 from kgwalk.protocols import Ids
+from kgwalk.scorers.pruning import pruned
 
 Decision = Literal["edge", "split"]
 Candidates = Literal["padded", "ragged", "index"]
@@ -68,7 +71,7 @@ def _load_benchmark(name: str, root: str | None) -> Dataset:
 
 
 # Query tables and rules by dataset, shared by its environments: a process may hold hundreds of them.
-_shared: WeakKeyDictionary[Dataset, dict[tuple[Any, ...], tuple[Ids, _core.ActionSets]]] = WeakKeyDictionary()
+_shared: WeakKeyDictionary[Dataset, dict[tuple[Any, ...], tuple[Ids, _core.ActionSets, Any]]] = WeakKeyDictionary()
 
 
 @dataclass(frozen=True)
@@ -98,10 +101,11 @@ class Task:
         *,
         data_dir: str | Path | None,
         split: str,
-        directions: Directions,
+        directions: Directions | None,
         horizon: int | None,
         max_out_degree: int | None,
         hide_answers: bool,
+        prune: Any = None,
     ) -> Task:
         """Load the dataset if it is named, and check the arguments.
 
@@ -109,7 +113,8 @@ class Task:
             ValueError: an argument outside its choices, or no queries in the split.
             KeyError: the dataset has no such split.
         """
-        check_choice("directions", directions, Directions)
+        if directions is not None:
+            check_choice("directions", directions, Directions)
         if not isinstance(hide_answers, bool):
             raise ValueError(f"hide_answers: expected True or False, got {hide_answers!r}")
         if isinstance(dataset, str):
@@ -118,19 +123,25 @@ class Task:
             raise ValueError(f"dataset: expected a name or a loaded Dataset, got {dataset!r}")
         elif data_dir is not None:
             raise ValueError("data_dir goes with the name of a dataset, not with a loaded one")
+        if directions is None:
+            directions = "tail" if isinstance(dataset, Recommendation) else "both"
+        scorer = None if prune is None else scorer_option("prune", prune, dataset)
         cap = dataset.card.max_out_degree if max_out_degree is None else max_out_degree
         cap = check_int("max_out_degree", cap, 0, MAX_INT32)
         horizon = check_int("horizon", dataset.card.horizon if horizon is None else horizon, 1, MAX_HORIZON)
         training = split == "train"
-        key = (split, directions, cap, hide_answers)
+        if scorer is not None and cap == 0:
+            raise ValueError("prune: expected a max_out_degree of at least 1 beside it, got 0, which shows all edges")
+        key = (split, directions, cap, hide_answers, id(scorer))  # the table keeps the scorer, and so its id
         shared = _shared.setdefault(dataset, {})
         if key not in shared:
-            expand = _core.Expand(dataset.graph_for(split), max_out_degree=cap)
+            graph = dataset.graph_for(split)
+            expand = _core.Expand(graph, max_out_degree=cap) if scorer is None else pruned(graph, scorer, cap)
             actions = _core.ActionSets(expand, hide_fact=training, hide_answers=hide_answers)
             queries = dataset.queries(split, directions).view()
             queries.flags.writeable = False
-            shared[key] = (queries, actions)
-        queries, actions = shared[key]
+            shared[key] = (queries, actions, scorer)
+        queries, actions, _ = shared[key]
         if len(queries) == 0:
             raise ValueError(f"split {split!r} of {dataset.name} has no queries")
         return cls(dataset, split, queries, actions, horizon, training)

@@ -23,7 +23,7 @@ from kgwalk.envs.rewards import make_rewards
 from kgwalk.envs.single import KGWalkEnv, Observation
 from kgwalk.envs.spaces import batched_observation_space, single_observation_space
 from kgwalk.envs.task import Candidates, Decision, QueryOrder, Task, check_options
-from kgwalk.protocols import FinishedWalks, Ids
+from kgwalk.protocols import FinishedWalks, Ids, Scorer
 
 _KEY_BITS = 2**64 - 1
 
@@ -91,6 +91,8 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
         reward: see ``KGWalkEnv``.
         query_order: see ``KGWalkEnv``.
         hide_answers: see ``KGWalkEnv``.
+        prune: see ``KGWalkEnv``.
+        only_pattern: see ``KGWalkEnv``.
         render_mode: see ``KGWalkEnv``.
         reward_options: see ``KGWalkEnv``.
 
@@ -111,13 +113,15 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
         autoreset_mode: AutoresetMode | str = AutoresetMode.NEXT_STEP,
         data_dir: str | Path | None = None,
         split: str = "train",
-        directions: Directions = "both",
+        directions: Directions | None = None,
         horizon: int | None = None,
         max_out_degree: int | None = None,
         decision: Decision = "edge",
         reward: Mapping[str, float] | None = None,
         query_order: QueryOrder = "random",
         hide_answers: bool = True,
+        prune: str | Path | Scorer | None = None,
+        only_pattern: bool = False,
         render_mode: str | None = None,
         **reward_options: Any,
     ) -> None:
@@ -136,6 +140,8 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
             reward=reward,
             query_order=query_order,
             hide_answers=hide_answers,
+            prune=prune,
+            only_pattern=only_pattern,
             render_mode=render_mode,
             **reward_options,
         )
@@ -155,8 +161,9 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
             horizon=horizon,
             max_out_degree=max_out_degree,
             hide_answers=hide_answers,
+            prune=prune,
         )
-        hit, self._terms = make_rewards(reward, reward_options, self.task.dataset)
+        hit, self._terms = make_rewards(reward, reward_options, self.task.dataset, only_pattern)
         self._walk = self.task.walk(
             num_envs=num_envs,
             decision=decision,

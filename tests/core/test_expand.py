@@ -21,6 +21,31 @@ def test_rows_under_a_cap_are_the_best_by_pagerank(oracle: Oracle, cap: int) -> 
     assert expand_all(expand, capped=False) == [sorted(full[e]) for e in range(oracle.num_entities)]
 
 
+@given(oracles(), st.integers(1, 5), st.data())
+def test_scores_may_take_the_place_of_pagerank(oracle: Oracle, cap: int, data: st.DataObject) -> None:
+    graph = oracle.graph()
+    drawn = st.lists(st.sampled_from([0.0, 0.5, 1.0]), min_size=graph.num_edges, max_size=graph.num_edges)
+    scores = np.array(data.draw(drawn), np.float32)
+    best = []
+    for head, edges in sorted(oracle.edges().items()):
+        row = [(-float(scores[graph.offsets[head] + i]), edge[1], edge[0]) for i, edge in enumerate(sorted(edges))]
+        best.append(sorted((relation, tail) for _, tail, relation in sorted(row)[:cap]))
+    assert expand_all(Expand(graph, None, cap, scores)) == best
+
+
+def test_scores_that_do_not_fit_are_refused() -> None:
+    graph = Graph.from_triples(facts_array([(0, 0, 1), (0, 0, 2), (0, 0, 3)]), 4, 1)
+    with pytest.raises(ValueError, match=r"edge_scores: expected shape \(6,\), got \(5,\)"):
+        Expand(graph, None, 2, np.zeros(5, np.float32))
+    with pytest.raises(ValueError, match="expected dtype float32"):
+        Expand(graph, None, 2, np.zeros(6))  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="got nan at 1"):
+        Expand(graph, None, 2, np.array([0, np.nan, 0, 0, 0, 0], np.float32))
+    overlay = Overlay(graph, facts_array([]), facts_array([(1, 0, 2)]))
+    with pytest.raises(ValueError, match="none beside an overlay"):
+        Expand(graph, overlay, 2, np.zeros(6, np.float32))
+
+
 @given(oracles(), st.integers(0, 3), st.data())
 def test_one_relation_a_row(oracle: Oracle, cap: int, data: st.DataObject) -> None:
     n = data.draw(st.integers(0, 12))

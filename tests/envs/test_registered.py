@@ -21,7 +21,8 @@ from kgwalk.data import find_card, load
 from kgwalk.envs import KGWalkEnv, environment_ids, register_environments
 
 BENCHMARKS = ["WN18RR", "FB15k-237", "NELL-995", "Countries-S1", "Countries-S2", "Countries-S3", "Kinship"]
-IDS = [env_id for name in ["Family", *BENCHMARKS] for env_id in environment_ids(name)]
+SHOPS = ["LastFM", "MovieLens-1M", "Book-Crossing", "Amazon-Cellphones", "Amazon-Beauty"]
+IDS = [env_id for name in ["Family", "Bookshop", *BENCHMARKS, *SHOPS] for env_id in environment_ids(name)]
 
 
 def needs_data(env_id: str) -> None:
