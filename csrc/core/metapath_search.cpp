@@ -75,75 +75,106 @@ class Searcher {
 
   void extend(std::size_t node) {
     const std::size_t parent = tree_.parent(node);
-    for (std::size_t p = first_[parent]; p < last_[parent]; ++p) {
-      gather(p, node);
-      score(node);
-      keep(p, node);
-    }
+    rows_.clear();
+    ids_.clear();
+    logits_.clear();
+    for (std::size_t p = first_[parent]; p < last_[parent]; ++p) keep(p, node, scored(partials_[p].entity, node));
   }
 
-  /// The open neighbours of a path's end along the node's relation, by rising id, into ids_.
-  void gather(std::size_t path, std::size_t node) {
-    const Span<const Edge> row = expand_.full_row(partials_[path].entity, tree_.relation(node));
-    ids_.clear();
-    ids_.reserve(row.size());
-    EntityId been[kMaxPathHops + 1];
-    std::size_t num_been = 0;
-    for (auto p = static_cast<std::int32_t>(path); p >= 0; p = partials_[static_cast<std::size_t>(p)].before) {
-      been[num_been++] = partials_[static_cast<std::size_t>(p)].entity;
+  /// Neighbours of an entity along the relation of the node at hand, the closed ones left out: [begin, end) of ids_,
+  /// where they rise, and logits_.
+  struct Row {
+    EntityId of;
+    std::size_t begin, end;
+  };
+
+  /// Several paths may stand on one crowded entity (every product is in the root category): its row is scored once.
+  Row scored(EntityId entity, std::size_t node) {
+    constexpr std::size_t kCrowded = 256;
+    const Span<const Edge> edges = expand_.full_row(entity, tree_.relation(node));
+    if (edges.size() >= kCrowded) {
+      const auto known = std::find_if(rows_.begin(), rows_.end(), [&](const Row& row) { return row.of == entity; });
+      if (known != rows_.end()) return *known;
     }
-    const bool leaf = tree_.is_leaf(node);
+    const std::size_t begin = rows_.empty() ? 0 : rows_.back().end;  // over a row that was not kept
+    ids_.resize(begin);
+    gather(edges, tree_.is_leaf(node));
+    score(begin, node);
+    if (edges.size() >= kCrowded) rows_.push_back({entity, begin, ids_.size()});
+    return {entity, begin, ids_.size()};
+  }
+
+  void gather(Span<const Edge> edges, bool leaf) {
+    ids_.reserve(ids_.size() + edges.size());
     auto shut = closed_.begin();
-    if (leaf && !row.empty()) shut = std::lower_bound(shut, closed_.end(), row[0].tail);
-    for (const Edge& e : row) {
+    if (leaf && !edges.empty()) shut = std::lower_bound(shut, closed_.end(), edges[0].tail);
+    for (const Edge& e : edges) {
       if (leaf) {
         while (shut != closed_.end() && *shut < e.tail) ++shut;
         if (shut != closed_.end() && *shut == e.tail) continue;
       }
-      if (std::find(been, been + num_been, e.tail) != been + num_been) continue;
+      // A path's own user may have no row: it was folded in, and no path comes back to it.
+      if (e.tail == queries_.users[user_]) continue;
       if (static_cast<std::int64_t>(e.tail) >= queries_.num_rows || e.tail < 0) no_row(e.tail);
       ids_.push_back(e.tail);
     }
   }
 
-  /// logits_ of ids_ under the node's vector.
-  void score(std::size_t node) {
+  void score(std::size_t begin, std::size_t node) {
     logits_.resize(ids_.size());
-    if (queries_.entity_bias == nullptr) {
-      std::fill(logits_.begin(), logits_.end(), 0.0F);
-    } else {
-      for (std::size_t i = 0; i < ids_.size(); ++i) logits_[i] = queries_.entity_bias[ids_[i]];
+    for (std::size_t i = begin; i < ids_.size(); ++i) {
+      logits_[i] = queries_.entity_bias == nullptr ? 0.0F : queries_.entity_bias[ids_[i]];
     }
-    const std::int64_t offsets[2] = {0, static_cast<std::int64_t>(ids_.size())};
+    const std::int64_t offsets[2] = {static_cast<std::int64_t>(begin), static_cast<std::int64_t>(ids_.size())};
     const float* query = queries_.node_queries + at(node) * static_cast<std::size_t>(queries_.dim);
     ragged_loops().dots({offsets, 0, 1, ids_.data(), queries_.dim}, query, queries_.entity_table, logits_.data());
-  }
-
-  /// The best of the candidates become paths.
-  void keep(std::size_t path, std::size_t node) {
-    candidates_.clear();
-    for (std::size_t i = 0; i < ids_.size(); ++i) {
+    for (std::size_t i = begin; i < ids_.size(); ++i) {
       if (!(logits_[i] < HUGE_VALF)) not_finite("score of entity " + std::to_string(ids_[i]), node);
-      if (logits_[i] > -HUGE_VALF) candidates_.push_back({logits_[i], ids_[i]});
-    }
-    if (candidates_.empty()) return;
-    const auto kept = static_cast<std::ptrdiff_t>(std::min(budget(node), candidates_.size()));
-    const auto cut = candidates_.begin() + kept;
-    std::partial_sort(candidates_.begin(), cut, candidates_.end(), better);
-    const float given = queries_.log_norm[at(node)];
-    const double norm = std::isnan(given) ? log_sum() : static_cast<double>(given);
-    for (auto it = candidates_.begin(); it != cut; ++it) {
-      const double step = static_cast<double>(it->logit) - norm;
-      partials_.push_back({static_cast<std::int32_t>(path), it->entity, partials_[path].log_prob + step, step});
     }
   }
 
-  /// Log of the sum of the candidates' exponentials; the first is the greatest.
-  double log_sum() const {
-    const double top = candidates_[0].logit;
-    return top + std::log(std::accumulate(candidates_.begin(), candidates_.end(), 0.0, [top](double sum, Candidate c) {
-             return sum + std::exp(static_cast<double>(c.logit) - top);
-           }));
+  /// The best of a row become paths, those apart that the path has been to.
+  void keep(std::size_t path, std::size_t node, const Row& row) {
+    been_.clear();
+    for (auto p = static_cast<std::int32_t>(path); p >= 0; p = partials_[static_cast<std::size_t>(p)].before) {
+      been_.push_back(partials_[static_cast<std::size_t>(p)].entity);
+    }
+    const std::size_t budget = this->budget(node);
+    best_.clear();  // a heap, worst first
+    for (std::size_t i = row.begin; i < row.end; ++i) {
+      const Candidate c{logits_[i], ids_[i]};
+      if (c.logit == -HUGE_VALF || (best_.size() == budget && !better(c, best_.front()))) continue;
+      if (std::find(been_.begin(), been_.end(), c.entity) != been_.end()) continue;
+      if (best_.size() == budget) {
+        std::pop_heap(best_.begin(), best_.end(), better);
+        best_.pop_back();
+      }
+      best_.push_back(c);
+      std::push_heap(best_.begin(), best_.end(), better);
+    }
+    if (best_.empty()) return;
+    std::sort_heap(best_.begin(), best_.end(), better);
+    const float given = queries_.log_norm[at(node)];
+    const double norm = std::isnan(given) ? log_sum(row) : static_cast<double>(given);
+    for (const Candidate& c : best_) {
+      const double step = static_cast<double>(c.logit) - norm;
+      partials_.push_back({static_cast<std::int32_t>(path), c.entity, partials_[path].log_prob + step, step});
+    }
+  }
+
+  /// Log of the sum of a row's exponentials, without what the path has been to; the greatest is known.
+  double log_sum(const Row& row) {
+    const float top = best_.front().logit;
+    exps_.clear();
+    for (std::size_t i = row.begin; i < row.end; ++i) exps_.push_back(logits_[i] - top);
+    for (const EntityId entity : been_) {
+      const auto from = ids_.begin() + static_cast<std::ptrdiff_t>(row.begin);
+      const auto to = ids_.begin() + static_cast<std::ptrdiff_t>(row.end);
+      const auto found = std::lower_bound(from, to, entity);
+      if (found != to && *found == entity) exps_[static_cast<std::size_t>(found - from)] = -HUGE_VALF;
+    }
+    ragged_loops().exps(exps_.data(), static_cast<std::int64_t>(exps_.size()), exps_.data());
+    return static_cast<double>(top) + std::log(std::accumulate(exps_.begin(), exps_.end(), 0.0));
   }
 
   void write(MetapathPaths& out) {
@@ -191,9 +222,13 @@ class Searcher {
   std::size_t user_ = 0;
   std::vector<std::size_t> first_, last_;  // a node's paths in partials_
   std::vector<Partial> partials_;
-  std::vector<EntityId> closed_, ids_;
+  std::vector<EntityId> closed_;
+  std::vector<Row> rows_;  // crowded ones of the node at hand
+  std::vector<EntityId> ids_;
   std::vector<float> logits_;
-  std::vector<Candidate> candidates_;
+  std::vector<EntityId> been_;
+  std::vector<Candidate> best_;
+  std::vector<float> exps_;
   std::vector<std::pair<std::size_t, std::size_t>> found_;  // path, leaf
 };
 

@@ -67,7 +67,7 @@ struct MetapathPaths {
 ///
 /// From each path at a node's parent the node keeps the `budget` neighbours along its relation that score highest, ties
 /// by lower id, and never an entity that the path has been to. What is closed is closed at the leaves only. Products
-/// are made with neighbours alone.
+/// are made with neighbours alone, and with those of a crowded entity once for all paths at a node.
 ///
 /// Threaded over users; depends neither on the number of threads nor on the CPU.
 /// @throws std::invalid_argument on lengths that disagree, a negative budget, budgets that multiply along a branch to
