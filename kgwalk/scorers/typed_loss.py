@@ -75,8 +75,8 @@ class TypedSoftmax:
         right = model.similarity_by_row(query, target) + bias[: len(targets)]
         wrong = model.similarity(query, other) + bias[len(targets) :]
         wrong = wrong.masked_fill(targets[:, None] == drawn, _NOWHERE)
-        # A drawn entity stands for (size - 1) / negatives of the others; the target itself is no negative.
-        scale = 0.0 if everyone else math.log((size - 1) / self.negatives)
+        # Each drawn entity stands for size / negatives of them; the target counts nothing when it is drawn.
+        scale = 0.0 if everyone else math.log(size / self.negatives)
         loss = functional.softplus(torch.logsumexp(wrong, 1) + scale - right).mean()
         if self.penalty:
             loss = loss + self.penalty * ((source * source).sum(1) + (target * target).sum(1)).mean()
