@@ -11,6 +11,7 @@ from .reranked import Reranked
 from .rule_guider import RuleGuider, RuleGuiderConfig
 from .rules import RuleAgent, RulesConfig
 from .scorer import ScorerAgent
+from .typed_embeddings import TransEDotAgent, TypedEmbeddingConfig
 from .walker import WalkerAgent
 
 __all__ = [
@@ -28,6 +29,8 @@ __all__ = [
     "RuleGuiderConfig",
     "RulesConfig",
     "ScorerAgent",
+    "TransEDotAgent",
+    "TypedEmbeddingConfig",
     "WalkerAgent",
     "get",
     "load",

@@ -12,15 +12,17 @@ from .linear import ItemCF, MostPopular
 from .reinforce import Reinforce
 from .rule_guider import RuleGuider
 from .rules import RuleAgent
+from .typed_embeddings import TransEDotAgent, TypedEmbeddingAgent
 from .walker import WalkerAgent
 
-Registered = WalkerAgent | RuleAgent | EmbeddingAgent | ItemCF | MostPopular
+Registered = WalkerAgent | RuleAgent | EmbeddingAgent | ItemCF | MostPopular | TypedEmbeddingAgent
 
 _AGENTS: dict[str, type[Registered]] = {
     ItemCF.name: ItemCF,
     MostPopular.name: MostPopular,
     Reinforce.name: Reinforce,
     RuleAgent.name: RuleAgent,
+    TransEDotAgent.name: TransEDotAgent,
     RuleGuider.name: RuleGuider,
     **EMBEDDINGS,
 }

@@ -30,12 +30,14 @@ _POLICIES: dict[str, tuple[type[WalkPolicy], type[Any]]] = {
 }
 
 
-def walking_rules(graph: Graph, max_out_degree: int, *, training: bool) -> ActionSets:
+def walking_rules(graph: Graph | Expand, max_out_degree: int, *, training: bool) -> ActionSets:
     """Legal moves in training (the query's own edge is hidden) or when answering (there is none).
 
-    In both, the last hop does not lead to answers which the graph already holds, the training target apart.
+    In both, the last hop does not lead to answers which the graph already holds, the training target apart. Of an
+    ``Expand``, with the overlay and the cap that it has, all moves are taken as it shows them.
     """
-    return ActionSets(Expand(graph, max_out_degree=max_out_degree), hide_fact=training, hide_answers=True)
+    shown = graph if isinstance(graph, Expand) else Expand(graph, max_out_degree=max_out_degree)
+    return ActionSets(shown, hide_fact=training, hide_answers=True)
 
 
 @contextmanager
@@ -114,9 +116,9 @@ class WalkerAgent:
         self.spread = spread
         self.directions = directions
         self.prune: Prune | None = None
-        self._rules: tuple[Graph, ActionSets] | None = None
+        self._rules: tuple[Graph | Expand, ActionSets] | None = None
 
-    def answer(self, queries: Ids, graph: Graph) -> Ranked:
+    def answer(self, queries: Ids, graph: Graph | Expand) -> Ranked:
         """See ``kgwalk.protocols.Agent``."""
         if self.spread and self.prune is None:
             assert isinstance(self.policy, SplitPolicy)
@@ -124,14 +126,14 @@ class WalkerAgent:
                 return propagate_split(self._on(graph), self.policy, queries, self.hops, keep=self.spread).ranked
         return rank(self.walks(queries, graph), len(queries), pool=self.pool)
 
-    def walks(self, queries: Ids, graph: Graph) -> Paths:
+    def walks(self, queries: Ids, graph: Graph | Expand) -> Paths:
         """See ``kgwalk.protocols.Walker``: the beam's."""
         layout = chain(ANY, self.beam, hops=self.hops, per="query", final=self.final)
         policy: Policy[Any] = self.policy
         with _still(self.policy):
             return search(self._on(graph), policy, layout, queries, prune=self.prune)
 
-    def _on(self, graph: Graph) -> ActionSets:
+    def _on(self, graph: Graph | Expand) -> ActionSets:
         """What is legal on a graph; kept, for the next batch asks about the same one."""
         if self._rules is None or self._rules[0] is not graph:
             self._rules = (graph, walking_rules(graph, self.max_out_degree, training=False))

@@ -7,7 +7,9 @@
 from __future__ import annotations
 
 from kgwalk.evaluation.evaluate import evaluate
+from kgwalk.evaluation.faithfulness import Faithfulness, faithfulness
 from kgwalk.evaluation.metrics import auc_pr, expected_average_precision, ranking_metrics
+from kgwalk.evaluation.path_quality import path_quality
 from kgwalk.evaluation.plausibility import Plausibility, calibration_error, judge
 from kgwalk.evaluation.protocol import Protocol
 from kgwalk.evaluation.ranking import check_finite, dense_ranks, filtered_ranks, scores_of
@@ -19,6 +21,7 @@ from kgwalk.evaluation.top_k import Relevant, top_k_metrics
 
 __all__ = [
     "DirectionReport",
+    "Faithfulness",
     "Interval",
     "ListReport",
     "Plausibility",
@@ -34,9 +37,11 @@ __all__ = [
     "evaluate",
     "evaluate_recommendations",
     "expected_average_precision",
+    "faithfulness",
     "filtered_ranks",
     "judge",
     "paired_bootstrap",
+    "path_quality",
     "ranking_metrics",
     "scores_of",
     "top_k_metrics",

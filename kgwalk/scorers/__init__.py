@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from kgwalk.scorers.measures import has_bfloat16
     from kgwalk.scorers.models import MODELS, EmbeddingModel, ModelConfig
     from kgwalk.scorers.pykeen import from_pykeen
+    from kgwalk.scorers.typed_loss import TypedSoftmax
 
 _LAZY = {
     "MODELS": "models",
@@ -27,6 +28,7 @@ _LAZY = {
     "EmbeddingScorer": "embedding",
     "LinearScorer": "linear",
     "ModelConfig": "models",
+    "TypedSoftmax": "typed_loss",
     "cosine_weights": "linear",
     "from_pykeen": "pykeen",
     "has_bfloat16": "measures",
@@ -42,6 +44,7 @@ __all__ = [
     "EmbeddingScorer",
     "LinearScorer",
     "ModelConfig",
+    "TypedSoftmax",
     "cosine_weights",
     "from_pykeen",
     "has_bfloat16",
