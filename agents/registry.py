@@ -8,14 +8,16 @@ from kgwalk.data import Dataset
 from kgwalk.tensors import load_tensors
 
 from .embeddings import EMBEDDINGS, EmbeddingAgent
+from .pgpr import Pgpr
 from .reinforce import Reinforce
 from .rule_guider import RuleGuider
 from .rules import RuleAgent
 from .walker import WalkerAgent
 
-Registered = WalkerAgent | RuleAgent | EmbeddingAgent
+Registered = WalkerAgent | RuleAgent | EmbeddingAgent | Pgpr
 
 _AGENTS: dict[str, type[Registered]] = {
+    Pgpr.name: Pgpr,
     Reinforce.name: Reinforce,
     RuleAgent.name: RuleAgent,
     RuleGuider.name: RuleGuider,

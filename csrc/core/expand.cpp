@@ -34,14 +34,39 @@ Expand::Expand(Graph graph, std::shared_ptr<const Overlay> overlay, int max_out_
     throw std::invalid_argument("max_out_degree must be 0 (no cap) or positive, got " + std::to_string(max_out_degree));
   }
   if (max_out_degree_ == 0) return;
-  std::vector<double> rank;  // made only if some node needs it
+  for (EntityId e = 0; e < num_entities(); ++e) cap_row(e);
+}
+
+void Expand::cap_row(EntityId head) {
+  const Span<const Edge> full = full_row(head);
   const auto keep = static_cast<std::size_t>(max_out_degree_);
-  for (EntityId e = 0; e < num_entities(); ++e) {
-    const Span<const Edge> full = full_row(e);
-    if (full.size() <= keep) continue;
-    if (rank.empty()) rank = graph_.pagerank();
-    capped_.append(e, best_by_rank(full, rank, keep));
+  if (full.size() <= keep) return;
+  if (!rank_) rank_ = std::make_shared<const std::vector<double>>(graph_.pagerank());
+  capped_.append(head, best_by_rank(full, *rank_, keep));
+}
+
+Expand Expand::with_overlay(std::shared_ptr<const Overlay> overlay) const {
+  if (overlay_) throw std::invalid_argument("with_overlay: there is an overlay already");
+  if (!overlay) throw std::invalid_argument("with_overlay: expected an overlay");
+  Expand seen(graph_);
+  seen.overlay_ = std::move(overlay);
+  seen.max_out_degree_ = max_out_degree_;
+  seen.rank_ = rank_;
+  if (max_out_degree_ == 0) return seen;
+  const std::vector<EntityId>& touched = seen.overlay_->rows().heads();
+  std::size_t t = 0;
+  const auto cap_touched_below = [&](EntityId end) {
+    while (t < touched.size() && touched[t] < end) seen.cap_row(touched[t++]);
+  };
+  for (std::size_t i = 0; i < capped_.heads().size(); ++i) {
+    const EntityId head = capped_.heads()[i];
+    cap_touched_below(head);
+    if (t < touched.size() && touched[t] == head) continue;
+    const Span<const Edge> row = capped_.row(static_cast<std::int64_t>(i));
+    seen.capped_.append(head, {row.begin(), row.end()});
   }
+  cap_touched_below(seen.num_entities());
+  return seen;
 }
 
 Span<const Edge> Expand::overlaid_row(EntityId head, RelationId relation) const {

@@ -26,8 +26,13 @@ class Expand {
  public:
   explicit Expand(Graph graph, std::shared_ptr<const Overlay> overlay = nullptr, int max_out_degree = 0);
 
+  /// The same graph and cap seen through `overlay`: what a new Expand would show, but only the rows that the overlay
+  /// touches are cut anew. PageRank, which is the graph's, is not computed again.
+  /// @throws std::invalid_argument if this one has an overlay already, or `overlay` is null
+  Expand with_overlay(std::shared_ptr<const Overlay> overlay) const;
+
   const Graph& graph() const { return graph_; }
-  const Overlay* overlay() const { return overlay_.get(); }
+  const std::shared_ptr<const Overlay>& overlay() const { return overlay_; }
   int max_out_degree() const { return max_out_degree_; }
   EntityId num_entities() const { return overlay_ ? overlay_->num_entities() : graph_.num_entities(); }
 
@@ -61,10 +66,13 @@ class Expand {
 
  private:
   Span<const Edge> overlaid_row(EntityId head, RelationId relation) const;
+  /// Cuts the row of `head` if it is crowded.
+  void cap_row(EntityId head);
 
   Graph graph_;
   std::shared_ptr<const Overlay> overlay_;
   int max_out_degree_;
+  std::shared_ptr<const std::vector<double>> rank_;  // of the graph; made only if some node needs it
   RowTable capped_;
 };
 

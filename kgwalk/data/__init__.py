@@ -6,6 +6,7 @@ from kgwalk.data.dataset import Dataset, Directions
 from kgwalk.data.family import family
 from kgwalk.data.files import DamagedFileError, MissingDataError
 from kgwalk.data.load import load
+from kgwalk.data.new_user import NewUsers, new_users
 
 __all__ = [
     "CARDS",
@@ -15,8 +16,10 @@ __all__ = [
     "Dataset",
     "Directions",
     "MissingDataError",
+    "NewUsers",
     "Source",
     "family",
     "find_card",
     "load",
+    "new_users",
 ]
