@@ -72,8 +72,6 @@ class Pgpr:
             raise ValueError(f"ranking must be {' or '.join(get_args(Ranking))}, got {ranking!r}")
         if (ranking == "scorer" or prune) and teacher is None:
             raise ValueError("ranking by a scorer and pruning need a teacher")
-        if type(max_out_degree) is not int or max_out_degree < 0 or type(prune) is not int or prune < 0:
-            raise ValueError(f"max_out_degree and prune must be 0 or more, got {max_out_degree!r} and {prune!r}")
         if not 0 <= interact < network.num_relations:
             raise ValueError(f"interact must be a relation below {network.num_relations}, got {interact!r}")
         if not 0 <= items.first < items.last <= network.num_entities:
@@ -83,10 +81,10 @@ class Pgpr:
         self.fingerprint = fingerprint
         self.interact = interact
         self.items = items
-        self.max_out_degree = max_out_degree
+        self.max_out_degree = _whole("max_out_degree", max_out_degree)
         self.beam = beam
         self.ranking: Ranking = ranking
-        self.prune = prune
+        self.prune = _whole("prune", prune)
         self.teacher = teacher
         self._legal = LegalMoves(max_out_degree)
 
@@ -204,7 +202,7 @@ class Pgpr:
         network.load_state_dict(tensors, assign=True)
         network.eval()
         settings = {key: note[key] for key in _SETTINGS}
-        needs_teacher = settings["prune"] or settings["ranking"] == "scorer"
+        needs_teacher = settings["ranking"] == "scorer" or _whole("prune", settings["prune"]) > 0
         return cls(
             network,
             **settings,
@@ -212,6 +210,13 @@ class Pgpr:
             beam=tuple(note["beam"]),
             teacher=EmbeddingScorer.load(folder / TEACHER) if needs_teacher else None,
         )
+
+
+def _whole(name: str, value: Any) -> int:
+    """A whole number from 0; ValueError otherwise."""
+    if type(value) is not int or value < 0:
+        raise ValueError(f"{name} must be a whole number from 0, got {value!r}")
+    return value
 
 
 @contextmanager

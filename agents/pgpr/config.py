@@ -104,7 +104,7 @@ class PgprConfig:
 
 def check_beam(beam: Any, hops: int) -> None:
     """Refuse what is not one positive number for each hop."""
-    if not isinstance(beam, tuple) or len(beam) != hops or any(type(keep) is not int or keep < 1 for keep in beam):
+    if not isinstance(beam, tuple) or not len(beam) == hops > 0 or any(type(keep) is not int or keep < 1 for keep in beam):
         raise ValueError(f"beam must be a positive number for each of {hops} hops, got {beam!r}")
 
 

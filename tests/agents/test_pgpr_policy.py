@@ -135,7 +135,7 @@ def walks_of(actions: ActionSets, query: np.ndarray, hops: int) -> list[tuple[li
 
 def test_the_value_baseline_biases_nothing_and_lowers_the_variance() -> None:
     """By enumeration: the mean over all walks of the estimate is the gradient of the expected reward."""
-    world = shop(users=3, items=6)
+    world = shop(users=4, items=12)
     net = network(world, PgprPolicyConfig(3, (4,), 1, "both")).eval()
     actions = training_moves(world)
     policy = PgprPolicy(net, actions.expand, world.interact)
