@@ -57,13 +57,13 @@ class PgprConfig:
     teacher_reward: float = 0.0
     metapaths_only: bool = False
     warm_up_steps: int = 400
-    warm_up_batch: int = 512
-    warm_up_paths: int = 8
+    warm_up_batch: int = 256
+    warm_up_paths: int = 4
     warm_up_branch: int = 32
     steps: int = 100
-    batch: int = 256
+    batch: int = 128
     rollouts: int = 16
-    learning_rate: float = 2e-3
+    learning_rate: float = 3e-3
     reinforce_learning_rate: float = 1e-4
     value: float = 0.5
     entropy: float = 1e-3
@@ -104,7 +104,11 @@ class PgprConfig:
 
 def check_beam(beam: Any, hops: int) -> None:
     """Refuse what is not one positive number for each hop."""
-    if not isinstance(beam, tuple) or not len(beam) == hops > 0 or any(type(keep) is not int or keep < 1 for keep in beam):
+    if (
+        not isinstance(beam, tuple)
+        or not len(beam) == hops > 0
+        or any(type(keep) is not int or keep < 1 for keep in beam)
+    ):
         raise ValueError(f"beam must be a positive number for each of {hops} hops, got {beam!r}")
 
 

@@ -60,7 +60,7 @@ class WalkReward:
         paid = (ends >= self.items.first) & (ends < self.items.last)
         if self.metapaths is not None:
             paid &= self._follows(walks.relations)
-        reward = self.hit * (walks.hit & paid)
+        reward: NDArray[np.float64] = np.where(walks.hit & paid, self.hit, 0.0)
         asked = np.flatnonzero(paid)
         if self.teacher and self.scorer is not None and len(asked):
             facts = np.column_stack([queries[asked, :2], ends[asked]])
