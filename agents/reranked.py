@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from kgwalk.data import Directions
-from kgwalk.graph import Graph
+from kgwalk.graph import Expand, Graph
 from kgwalk.protocols import Agent, Ids, Ranked, Reasoner, RuleGuided, Scorer
 from kgwalk.scorers.facts import scorer_name
 from kgwalk.search import rerank
@@ -40,7 +40,7 @@ class Reranked:
         if isinstance(agent, RuleGuided):
             self.rules, self.confidence = agent.rules, agent.confidence
 
-    def answer(self, queries: Ids, graph: Graph) -> Ranked:
+    def answer(self, queries: Ids, graph: Graph | Expand) -> Ranked:
         """See ``kgwalk.protocols.Agent``."""
         return rerank(self.agent.answer(queries, graph), queries, self.scorer, self.weight)
 

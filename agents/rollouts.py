@@ -18,7 +18,7 @@ from torch import Tensor
 
 from kgwalk import ragged
 from kgwalk.graph import ActionSets
-from kgwalk.protocols import Candidates, FinishedWalks, Ids, Moves, Offsets, Policy
+from kgwalk.protocols import Candidates, Critic, FinishedWalks, Ids, Moves, Offsets, Policy
 
 from .policies.split import SplitPolicy
 
@@ -44,11 +44,15 @@ class Choice:
         offsets: (num_states + 1,) int64, the distinct states' options.
         log_probs: (num_options,), of the distribution that was chosen from.
         chosen: (num_walks,) int64, index of each walker's choice among the options.
+        rows: (num_walks,) int64, the distinct state each walker stands in.
+        values: (num_states,), what a ``Critic`` expects to earn from the states on; None from other policies.
     """
 
     offsets: Offsets
     log_probs: Tensor
     chosen: Rows
+    rows: Rows
+    values: Tensor | None = None
 
     @property
     def num_states(self) -> int:
@@ -119,12 +123,13 @@ def walk(
     for hop in range(hops):
         last = hop == hops - 1
 
-        def decide(options: Options, logits: Tensor, rows: Rows, hop: int = hop) -> Rows:
+        def decide(options: Options, logits: Tensor, rows: Rows, values: Tensor | None = None, hop: int = hop) -> Rows:
             if action_dropout:
                 logits = _drop(logits, options.offsets, action_dropout)
             log_probs = ragged.log_softmax(logits, options.offsets)
-            choices.append(Choice(options.offsets, log_probs, choose(hop, options, log_probs, rows)))
-            return choices[-1].chosen
+            chosen = choose(hop, options, log_probs, rows)
+            choices.append(Choice(options.offsets, log_probs, chosen, rows, values))
+            return chosen
 
         if isinstance(policy, SplitPolicy):
             where = None if arrivals is None or policy.entity_agent is not None else arrivals[:, hop]
@@ -136,7 +141,7 @@ def walk(
     return Walked(choices, np.stack(entities, axis=1), np.stack(relations, axis=1))
 
 
-_Decide = Callable[[Options, Tensor, Rows], Rows]
+_Decide = Callable[..., Rows]  # (options, logits, rows, values of the states or None)
 
 
 def _hop(
@@ -144,7 +149,8 @@ def _hop(
 ) -> tuple[_Crowd, Moves]:
     """A hop in one choice."""
     candidates = Candidates(*actions.candidates(crowd.at, crowd.of_state, queries, last))
-    chosen = decide(Options(*candidates), policy.logits(crowd.state, candidates), crowd.rows)
+    values = policy.value(crowd.state) if isinstance(policy, Critic) else None
+    chosen = decide(Options(*candidates), policy.logits(crowd.state, candidates), crowd.rows, values)
     moves = Moves(candidates.relations[chosen], candidates.entities[chosen])
     distinct, rows = np.unique(chosen, return_inverse=True)
     parent = _rows_of(candidates.offsets, distinct)
@@ -175,7 +181,7 @@ def _split_hop(
     state = policy.follow(policy.select(crowd.state, parent), relations)
     if arrivals is not None:
         odds = torch.from_numpy(-np.log(counts[distinct]).astype(np.float32)).to(logits)
-        choices.append(Choice(np.arange(len(distinct) + 1), odds, rows))
+        choices.append(Choice(np.arange(len(distinct) + 1), odds, rows, rows))
         keys, rows = np.unique(rows << 32 | arrivals, return_inverse=True)
         parent, at = keys >> 32, (keys & 0xFFFFFFFF).astype(np.int32)
         return _Crowd(policy.select(state, parent), at, of_state[parent], rows), Moves(followed, arrivals)

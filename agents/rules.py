@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from kgwalk.data import Dataset, Directions
-from kgwalk.graph import Graph
+from kgwalk.graph import Expand, Graph
 from kgwalk.protocols import Evidence, Ids, Ranked
 from kgwalk.rules import Kind, MiningConfig, RulePredictor, RuleSet, applied_confidence, mine
 from kgwalk.tensors import load_tensors, save_tensors
@@ -150,7 +150,7 @@ class RuleAgent:
         self.num_relations = num_relations
         self.made_by = dict(made_by or {})
         self.confidence = config.confidence(rules)
-        self._predictor: tuple[Graph, RulePredictor] | None = None
+        self._predictor: tuple[Graph | Expand, RulePredictor] | None = None
 
     @staticmethod
     def config_for(dataset: str) -> RulesConfig:
@@ -192,11 +192,11 @@ class RuleAgent:
             made_by=made_by,
         )
 
-    def answer(self, queries: Ids, graph: Graph) -> Ranked:
+    def answer(self, queries: Ids, graph: Graph | Expand) -> Ranked:
         """See ``kgwalk.protocols.Agent``. Scores are evidence in nats (noisy-or) or about the best confidence."""
         return Ranked(*self._on(graph).answer(np.ascontiguousarray(queries, dtype=np.int32), skip_known=False))
 
-    def evidence(self, query: tuple[int, int], entity: int, graph: Graph, groundings: int) -> list[Evidence]:
+    def evidence(self, query: tuple[int, int], entity: int, graph: Graph | Expand, groundings: int) -> list[Evidence]:
         """See ``kgwalk.protocols.Reasoner``."""
         found = self._on(graph).evidence(*query, entity, groundings)
         return [Evidence(rule, float(self.confidence[rule]), grounds) for rule, grounds in found]
@@ -253,7 +253,7 @@ class RuleAgent:
         own = {key: note[key] for key in ("dataset", "fingerprint", "made_by")}
         return cls(rules, RulesConfig(**note["config"]), **own, **sizes)
 
-    def _on(self, graph: Graph) -> RulePredictor:
+    def _on(self, graph: Graph | Expand) -> RulePredictor:
         """The rules made ready for a graph; kept, for the next batch asks about the same one."""
         if self._predictor is None or self._predictor[0] is not graph:
             c = self.config

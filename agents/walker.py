@@ -17,6 +17,7 @@ from kgwalk.search.answers import Pool
 from kgwalk.search.layout import Final
 from kgwalk.tensors import load_tensors, save_tensors
 
+from .legal import LegalMoves
 from .policies.path import PathPolicy, PathPolicyConfig
 from .policies.split import SplitPolicy, SplitPolicyConfig
 
@@ -116,14 +117,14 @@ class WalkerAgent:
         self.spread = spread
         self.directions = directions
         self.prune: Prune | None = None
-        self._rules: tuple[Graph | Expand, ActionSets] | None = None
+        self._legal = LegalMoves(max_out_degree)
 
     def answer(self, queries: Ids, graph: Graph | Expand) -> Ranked:
         """See ``kgwalk.protocols.Agent``."""
         if self.spread and self.prune is None:
             assert isinstance(self.policy, SplitPolicy)
             with _still(self.policy):
-                return propagate_split(self._on(graph), self.policy, queries, self.hops, keep=self.spread).ranked
+                return propagate_split(self._legal.on(graph), self.policy, queries, self.hops, keep=self.spread).ranked
         return rank(self.walks(queries, graph), len(queries), pool=self.pool)
 
     def walks(self, queries: Ids, graph: Graph | Expand) -> Paths:
@@ -131,13 +132,7 @@ class WalkerAgent:
         layout = chain(ANY, self.beam, hops=self.hops, per="query", final=self.final)
         policy: Policy[Any] = self.policy
         with _still(self.policy):
-            return search(self._on(graph), policy, layout, queries, prune=self.prune)
-
-    def _on(self, graph: Graph | Expand) -> ActionSets:
-        """What is legal on a graph; kept, for the next batch asks about the same one."""
-        if self._rules is None or self._rules[0] is not graph:
-            self._rules = (graph, walking_rules(graph, self.max_out_degree, training=False))
-        return self._rules[1]
+            return search(self._legal.on(graph), policy, layout, queries, prune=self.prune)
 
     def save(self, folder: Path) -> None:
         """Write ``folder/agent.safetensors``: weights, and as its note all that ``load`` needs."""

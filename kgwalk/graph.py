@@ -38,6 +38,7 @@ __all__ = [
     "fingerprint",
     "num_threads",
     "open_graph",
+    "same_graph",
     "sample_paths",
     "save_graph",
     "set_num_threads",
@@ -113,6 +114,15 @@ def verify(path: Path) -> None:
         OSError: the file cannot be opened.
     """
     _core.open_graph(path, True)
+
+
+def same_graph(one: Graph, other: Graph) -> bool:
+    """Whether two handles are of one graph in memory, as ``Expand.graph`` is of the one it was made of."""
+    return one is other or (
+        one.num_entities == other.num_entities
+        and one.edges.__array_interface__["data"] == other.edges.__array_interface__["data"]
+        and one.offsets.__array_interface__["data"] == other.offsets.__array_interface__["data"]
+    )
 
 
 def fingerprint(graph: Graph) -> str:

@@ -68,6 +68,15 @@ class Policy(Protocol[State]):
         ...
 
 
+@runtime_checkable
+class Critic(Protocol):
+    """A policy that also foretells what a walker will earn: the baseline of its policy gradient."""
+
+    def value(self, state: Any) -> torch.Tensor:
+        """The reward expected from each state on, (num_states,) float32."""
+        ...
+
+
 @dataclass(frozen=True)
 class Ranked:
     """Answers per query, best first: row ``i`` is ``entities[offsets[i]:offsets[i + 1]]``.
@@ -92,7 +101,13 @@ class Agent(Protocol):
     name: str
 
     def answer(self, queries: Ids, graph: Any) -> Ranked:
-        """Ranked answers of ``queries``, (n, 3) int32, walking ``graph`` (``kgwalk.Graph``). Targets are not read."""
+        """Ranked answers of ``queries``, (n, 3) int32, walking ``graph``. Targets are not read.
+
+        Args:
+            queries: (n, 3) int32: source, relation, ignored.
+            graph: ``kgwalk.graph.Graph``; agents that walk also take an ``Expand`` over it, whose overlay hides facts
+                or adds facts and entities (``kgwalk.data.new_users``) without retraining. Its cap is not read.
+        """
         ...
 
     def save(self, folder: Path) -> None:

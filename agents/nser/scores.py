@@ -31,9 +31,7 @@ class ItemScores:
         users: how the network has users.
     """
 
-    def __init__(
-        self, network: NserNetwork, evidence: Evidence, expand: Expand, interact: int, users: Users
-    ) -> None:
+    def __init__(self, network: NserNetwork, evidence: Evidence, expand: Expand, interact: int, users: Users) -> None:
         self.network = network
         self.evidence = evidence
         self.expand = expand

@@ -109,9 +109,7 @@ class Learner:
         offsets, _, items = self.expand(users, np.array([self.dataset.interact], np.int32), None, False)
         return offsets, items
 
-    def _users(
-        self, users: Ids, targets: Ids, known: tuple[Offsets, Ids], rng: np.random.Generator
-    ) -> Tensor:
+    def _users(self, users: Ids, targets: Ids, known: tuple[Offsets, Ids], rng: np.random.Generator) -> Tensor:
         """Vectors of users who have not met their target yet, (n, dim)."""
         if self.config.users == "table":
             return self.network.of(as_tensor(users))

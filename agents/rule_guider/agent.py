@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgwalk.data import Dataset
-from kgwalk.graph import Graph
+from kgwalk.graph import Expand, Graph
 from kgwalk.protocols import Evidence, Ids, Ranked
 from kgwalk.rules import RuleGuide, RuleSet, RuleTrie
 from kgwalk.search import weigh_evidence
@@ -104,14 +104,14 @@ class RuleGuider(WalkerAgent):
         smoothing = self.rule_agent.config.smoothing
         return RuleTrie(self.rules, self.policy.num_relations, smoothing=smoothing, threshold=self.rule_threshold)
 
-    def answer(self, queries: Ids, graph: Graph) -> Ranked:
+    def answer(self, queries: Ids, graph: Graph | Expand) -> Ranked:
         """See ``kgwalk.protocols.Agent``: by walks alone if there is no ``walk_weight``."""
         walked = super().answer(queries, graph)
         if self.walk_weight is None:
             return walked
         return weigh_evidence(self.rule_agent.answer(queries, graph), walked, self.walk_weight)
 
-    def evidence(self, query: tuple[int, int], entity: int, graph: Graph, groundings: int) -> list[Evidence]:
+    def evidence(self, query: tuple[int, int], entity: int, graph: Graph | Expand, groundings: int) -> list[Evidence]:
         """See ``kgwalk.protocols.Reasoner``."""
         return self.rule_agent.evidence(query, entity, graph, groundings)
 

@@ -39,6 +39,14 @@ void register_expand(py::module_& m) {
            py::arg("graph"), py::arg("overlay") = py::none(), py::arg("max_out_degree") = 0,
            py::arg("edge_scores") = py::none())
       .def_property_readonly("graph", &Expand::graph)
+      .def_property_readonly("overlay", [](const Expand& e) { return std::const_pointer_cast<Overlay>(e.overlay()); })
+      .def(
+          "with_overlay",
+          [](const Expand& e, std::shared_ptr<Overlay> overlay) {
+            const py::gil_scoped_release release;
+            return e.with_overlay(std::move(overlay));
+          },
+          py::arg("overlay"))
       .def_property_readonly("num_entities", &Expand::num_entities)
       .def_property_readonly("max_out_degree", &Expand::max_out_degree)
       .def("edge_table",

@@ -38,7 +38,10 @@ std::vector<Edge> best_edges(Span<const Edge> row, std::size_t keep, const Score
 }  // namespace
 
 Expand::Expand(Graph graph, std::shared_ptr<const Overlay> overlay, int max_out_degree, Span<const float> edge_scores)
-    : graph_(std::move(graph)), overlay_(std::move(overlay)), max_out_degree_(max_out_degree) {
+    : graph_(std::move(graph)),
+      overlay_(std::move(overlay)),
+      max_out_degree_(max_out_degree),
+      scored_(!edge_scores.empty()) {
   if (max_out_degree < 0) {
     throw std::invalid_argument("max_out_degree must be 0 (no cap) or positive, got " + std::to_string(max_out_degree));
   }
@@ -51,29 +54,56 @@ Expand::Expand(Graph graph, std::shared_ptr<const Overlay> overlay, int max_out_
     }
   }
   if (max_out_degree_ == 0) return;
-  std::vector<double> rank;  // made only if some node needs it
+  for (EntityId e = 0; e < num_entities(); ++e) cap_row(e, edge_scores);
+}
+
+void Expand::cap_row(EntityId head, Span<const float> edge_scores) {
+  const Span<const Edge> full = full_row(head);
   const auto keep = static_cast<std::size_t>(max_out_degree_);
-  for (EntityId e = 0; e < num_entities(); ++e) {
-    const Span<const Edge> full = full_row(e);
-    if (full.size() <= keep) continue;
-    if (!edge_scores.empty()) {
-      const auto first = static_cast<std::size_t>(graph_.row_begin(e));
-      capped_.append(
-          e, best_edges(full, keep, [&](std::size_t slot, Edge) {
-            const float score = edge_scores[first + slot];
-            if (std::isnan(score)) {
-              throw std::invalid_argument("edge_scores: expected numbers, got nan at " + std::to_string(first + slot));
-            }
-            return static_cast<double>(score);
-          }));
-      continue;
-    }
-    if (rank.empty()) rank = graph_.pagerank();
-    capped_.append(e, best_edges(full, keep, [&rank](std::size_t, Edge edge) {
-                     const auto tail = static_cast<std::size_t>(edge.tail);
-                     return tail < rank.size() ? rank[tail] : 0.0;  // an entity added by an overlay has no rank
-                   }));
+  if (full.size() <= keep) return;
+  if (!edge_scores.empty()) {
+    const auto first = static_cast<std::size_t>(graph_.row_begin(head));
+    capped_.append(
+        head, best_edges(full, keep, [&](std::size_t slot, Edge) {
+          const float score = edge_scores[first + slot];
+          if (std::isnan(score)) {
+            throw std::invalid_argument("edge_scores: expected numbers, got nan at " + std::to_string(first + slot));
+          }
+          return static_cast<double>(score);
+        }));
+    return;
   }
+  if (!rank_) rank_ = std::make_shared<const std::vector<double>>(graph_.pagerank());
+  capped_.append(head, best_edges(full, keep, [this](std::size_t, Edge edge) {
+                   const auto tail = static_cast<std::size_t>(edge.tail);
+                   return tail < rank_->size() ? (*rank_)[tail] : 0.0;  // one that an overlay added has no rank
+                 }));
+}
+
+Expand Expand::with_overlay(std::shared_ptr<const Overlay> overlay) const {
+  if (overlay_) throw std::invalid_argument("with_overlay: there is an overlay already");
+  if (scored_)
+    throw std::invalid_argument("with_overlay: edges are shown by scores, and those of an overlay have none");
+  if (!overlay) throw std::invalid_argument("with_overlay: expected an overlay");
+  Expand seen(graph_);
+  seen.overlay_ = std::move(overlay);
+  seen.max_out_degree_ = max_out_degree_;
+  seen.rank_ = rank_;
+  if (max_out_degree_ == 0) return seen;
+  const std::vector<EntityId>& touched = seen.overlay_->rows().heads();
+  std::size_t t = 0;
+  const auto cap_touched_below = [&](EntityId end) {
+    while (t < touched.size() && touched[t] < end) seen.cap_row(touched[t++], {});
+  };
+  for (std::size_t i = 0; i < capped_.heads().size(); ++i) {
+    const EntityId head = capped_.heads()[i];
+    cap_touched_below(head);
+    if (t < touched.size() && touched[t] == head) continue;
+    const Span<const Edge> row = capped_.row(static_cast<std::int64_t>(i));
+    seen.capped_.append(head, {row.begin(), row.end()});
+  }
+  cap_touched_below(seen.num_entities());
+  return seen;
 }
 
 Span<const Edge> Expand::overlaid_row(EntityId head, RelationId relation) const {

@@ -25,16 +25,19 @@ inline constexpr Triple kNothingHidden{-1, -1, -1};
 /// place of PageRank.
 class Expand {
  public:
-  /// @param edge_scores  one per edge of the graph, in its order: a capped node shows those of the highest score.
-  /// Empty:
-  ///                     PageRank. Read here only; scores of nodes within the cap are not looked at.
-  /// @throws std::invalid_argument on a negative cap; scores of another number, beside an overlay, or NaN where looked
-  /// at
+  /// @param edge_scores  one per edge of the graph, in its order: a capped node shows those of the highest score; none:
+  ///                     PageRank. Read here only, and only of nodes past the cap.
+  /// @throws std::invalid_argument on a negative cap; scores of another number, beside an overlay, or NaN where read
   explicit Expand(Graph graph, std::shared_ptr<const Overlay> overlay = nullptr, int max_out_degree = 0,
                   Span<const float> edge_scores = {});
 
+  /// The same graph and cap seen through `overlay`: what a new Expand would show, but only the rows that the overlay
+  /// touches are cut anew. PageRank, which is the graph's, is not computed again.
+  /// @throws std::invalid_argument if this one has an overlay already or edge scores, or `overlay` is null
+  Expand with_overlay(std::shared_ptr<const Overlay> overlay) const;
+
   const Graph& graph() const { return graph_; }
-  const Overlay* overlay() const { return overlay_.get(); }
+  const std::shared_ptr<const Overlay>& overlay() const { return overlay_; }
   int max_out_degree() const { return max_out_degree_; }
   EntityId num_entities() const { return overlay_ ? overlay_->num_entities() : graph_.num_entities(); }
 
@@ -68,10 +71,14 @@ class Expand {
 
  private:
   Span<const Edge> overlaid_row(EntityId head, RelationId relation) const;
+  /// Cuts the row of `head` if it is crowded; without scores by PageRank.
+  void cap_row(EntityId head, Span<const float> edge_scores);
 
   Graph graph_;
   std::shared_ptr<const Overlay> overlay_;
   int max_out_degree_;
+  bool scored_ = false;                              // whether scores took the place of PageRank
+  std::shared_ptr<const std::vector<double>> rank_;  // of the graph; made only if some node needs it
   RowTable capped_;
 };
 

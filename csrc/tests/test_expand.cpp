@@ -88,6 +88,27 @@ TEST(expand_rows_lie_where_row_begin_says) {
   }
 }
 
+TEST(expand_with_a_later_overlay_is_as_with_one_at_once) {
+  for (const Sample& s : samples()) {
+    const Graph g = s.graph();
+    const Triple gone = s.facts[3];
+    const std::vector<Triple> added{{s.num_entities, 0, 1}, {2, 1, s.num_entities}};
+    const auto overlay = std::make_shared<Overlay>(g, Span<const Triple>(&gone, 1), added, std::vector<int>{0});
+    for (const int cap : {0, 1, 2, 3}) {
+      const Expand at_once(g, overlay, cap);
+      const Expand later = Expand(g, nullptr, cap).with_overlay(overlay);
+      CHECK_EQ(later.num_entities(), at_once.num_entities());
+      for (EntityId h = 0; h < at_once.num_entities(); ++h) {
+        const Span<const Edge> row = later.row(h), expected = at_once.row(h);
+        CHECK(row.size() == expected.size() && std::equal(row.begin(), row.end(), expected.begin()));
+        CHECK_EQ(later.row_begin(h), at_once.row_begin(h));
+      }
+      CHECK_THROWS(std::invalid_argument, "already", later.with_overlay(overlay));
+      CHECK_THROWS(std::invalid_argument, "expected an overlay", Expand(g).with_overlay(nullptr));
+    }
+  }
+}
+
 TEST(expand_hides_the_excluded_fact_and_its_inverse) {
   for (const Sample& s : samples()) {
     const Expand expand(s.graph());

@@ -10,6 +10,7 @@ from kgwalk.data.load import load
 from kgwalk.data.metapaths import EntityType
 from kgwalk.data.reachability import reachability
 from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.new_user import NewUsers, new_users
 
 __all__ = [
     "CARDS",
@@ -20,6 +21,7 @@ __all__ = [
     "Directions",
     "EntityType",
     "MissingDataError",
+    "NewUsers",
     "Recommendation",
     "Source",
     "bookshop",
@@ -27,4 +29,5 @@ __all__ = [
     "find_card",
     "load",
     "reachability",
+    "new_users",
 ]

@@ -109,6 +109,25 @@ def test_an_overlay_is_the_graph_with_those_facts(
 
 
 @given(overlaid(), st.integers(0, 3))
+def test_an_overlay_put_on_later_shows_what_one_put_on_at_once_does(
+    case: tuple[Oracle, list[Fact], list[Fact], int], cap: int
+) -> None:
+    oracle, hidden, added, new = case
+    graph = oracle.graph()
+    overlay = Overlay(graph, facts_array(hidden), facts_array(added), [0] * new)
+    plain = Expand(graph, None, cap)
+    later, at_once = plain.with_overlay(overlay), Expand(graph, overlay, cap)
+    assert (later.num_entities, later.max_out_degree) == (at_once.num_entities, cap)
+    assert later.overlay is overlay
+    assert plain.overlay is None
+    assert expand_all(later) == expand_all(at_once)
+    assert expand_all(later, capped=False) == expand_all(at_once, capped=False)
+    np.testing.assert_array_equal(later.edge_table(), at_once.edge_table())
+    with pytest.raises(ValueError, match="there is an overlay already"):
+        later.with_overlay(overlay)
+
+
+@given(overlaid(), st.integers(0, 3))
 def test_the_edge_table_holds_every_graph_edge_in_place(
     case: tuple[Oracle, list[Fact], list[Fact], int], cap: int
 ) -> None:
