@@ -19,7 +19,7 @@ def asked(draw):
 
 
 def slow_budgets(metapaths, paths):
-    """Algorithm 1 as the paper writes it, on nested dicts; {prefix: budget}, a metapath's own leaf under (prefix, None)."""
+    """Algorithm 1 as the paper writes it: {prefix: budget}, of a metapath's own leaf {(metapath, None): budget}."""
     budgets = {}
 
     def update(prefix):
