@@ -70,7 +70,7 @@ def test_shares_and_kinds_by_hand() -> None:
 
 
 def test_popularity_of_the_shared_entity_by_hand() -> None:
-    # Genre g is the only genre: 0. Of users 3, 1 and 2 have degrees 1, 2 and 2; with a = 1/2 the means are 1, 5/3 and 13/7.
+    # Genre g is the only genre: 0. Users 3, 1 and 2 have degrees 1, 2 and 2; with a = 1/2 the means are 1, 5/3, 13/7.
     degrees = smoothed([1.0, 2.0, 2.0])
     assert degrees == pytest.approx([0, (2 / 3) / (6 / 7), 1])
     assert path_quality(RANKED, SHOP)["sep"][0] == pytest.approx((0 + 0 + degrees[2]) / 3)
