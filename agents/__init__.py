@@ -4,17 +4,23 @@ if __name__ != "kgwalk.agents":
     raise ImportError("import kgwalk.agents, not agents: a second copy would make a second copy of every class")
 
 from .embeddings import EmbeddingAgent, EmbeddingConfig
+from .linear import ItemCF, ItemCFConfig, MostPopular, MostPopularConfig
 from .registry import get, load, names
 from .reinforce import Reinforce, ReinforceConfig
 from .reranked import Reranked
 from .rule_guider import RuleGuider, RuleGuiderConfig
 from .rules import RuleAgent, RulesConfig
 from .scorer import ScorerAgent
+from .typed_embeddings import TransEDotAgent, TypedEmbeddingConfig
 from .walker import WalkerAgent
 
 __all__ = [
     "EmbeddingAgent",
     "EmbeddingConfig",
+    "ItemCF",
+    "ItemCFConfig",
+    "MostPopular",
+    "MostPopularConfig",
     "Reinforce",
     "ReinforceConfig",
     "Reranked",
@@ -23,6 +29,8 @@ __all__ = [
     "RuleGuiderConfig",
     "RulesConfig",
     "ScorerAgent",
+    "TransEDotAgent",
+    "TypedEmbeddingConfig",
     "WalkerAgent",
     "get",
     "load",

@@ -8,18 +8,23 @@ from kgwalk.data import Dataset
 from kgwalk.tensors import load_tensors
 
 from .embeddings import EMBEDDINGS, EmbeddingAgent
+from .linear import ItemCF, MostPopular
 from .pgpr import Pgpr
 from .reinforce import Reinforce
 from .rule_guider import RuleGuider
 from .rules import RuleAgent
+from .typed_embeddings import TransEDotAgent, TypedEmbeddingAgent
 from .walker import WalkerAgent
 
-Registered = WalkerAgent | RuleAgent | EmbeddingAgent | Pgpr
+Registered = WalkerAgent | RuleAgent | EmbeddingAgent | ItemCF | MostPopular | Pgpr | TypedEmbeddingAgent
 
 _AGENTS: dict[str, type[Registered]] = {
+    ItemCF.name: ItemCF,
+    MostPopular.name: MostPopular,
     Pgpr.name: Pgpr,
     Reinforce.name: Reinforce,
     RuleAgent.name: RuleAgent,
+    TransEDotAgent.name: TransEDotAgent,
     RuleGuider.name: RuleGuider,
     **EMBEDDINGS,
 }

@@ -66,6 +66,8 @@ def render(records: Sequence[dict[str, Any]], others: Sequence[Published]) -> st
         "Written by `python -m benchmarks.report` from `benchmarks/results`; nothing here is typed by hand. Fractions,",
         "not percent. Filtered ranks, ties at their mean, an answer that was not reached counts as a miss. A `±` is",
         "the standard deviation over seeds. Rows in italics are published by others; compare within one table only.",
+        "Recommendation: every user counts, and of agents that walk only items with a path; `(filled)` is the same",
+        "list filled up by a scorer. `train-on-valid` had the valid interactions as training interactions.",
         "",
     ]
     for dataset in sorted({group.dataset for group in quality} | {row.dataset for row in others}):
@@ -117,8 +119,12 @@ def _groups(records: Iterable[dict[str, Any]]) -> list[Group]:
     for record in records:
         if _is_quality(record):
             label = re.sub(r"-seed\d+$", "", record["name"]).removeprefix(f"{record['dataset']}-")
-            key = (record["bench"], record["dataset"], label)
-            groups.setdefault(key, Group(record["dataset"], label)).records.append(record)
+            rows = {label: record}
+            if "filled" in record["metrics"]:  # lists that a scorer filled up are a row of their own
+                rows[f"{label} (filled)"] = {**record, "metrics": record["metrics"]["filled"]}
+            for name, row in rows.items():
+                key = (record["bench"], record["dataset"], name)
+                groups.setdefault(key, Group(record["dataset"], name)).records.append(row)
     return list(groups.values())
 
 

@@ -10,7 +10,7 @@ import typer
 from kgwalk.cli.console import err, out
 from kgwalk.cli.options import DataDir, RunFolder, Split, Threads
 from kgwalk.cli.runs import load_run
-from kgwalk.cli.scored import PruneBy, PruneTo, Rerank, RerankWeight, with_scorers
+from kgwalk.cli.scored import PruneBy, PruneTo, Rerank, RerankWeight, load_scorer, with_scorers
 
 
 def evaluate(
@@ -22,8 +22,12 @@ def evaluate(
     ] = None,
     by_relation: Annotated[bool, typer.Option("--by-relation", help="Show the 20 most frequent relations.")] = False,
     raw: Annotated[bool, typer.Option("--raw", help="Let other known answers count against the target.")] = False,
+    fill: Annotated[
+        Path | None,
+        typer.Option(metavar="SCORER", help="Recommendation: fill up short lists, and measure them in a second row."),
+    ] = None,
     save: Annotated[
-        Path | None, typer.Option(metavar="FILE.json", help="Write the report, with all relations.")
+        Path | None, typer.Option(metavar="FILE.json", help="Write the report, with all relations or all users.")
     ] = None,
     batch_size: Annotated[int, typer.Option(help="Queries answered at once; changes no result.")] = 512,
     rerank: Rerank = None,
@@ -33,17 +37,34 @@ def evaluate(
     data_dir: DataDir = None,
     threads: Threads = None,
 ) -> None:
-    """Measure a trained agent: MRR and hits@k, filtered.
+    """Measure a trained agent: MRR and hits@k, filtered; of recommendations NDCG, recall, HR and precision @10.
 
     Other known answers are left out of the ranking. Answers with equal scores share the mean of their places. A target
     that was not reached, or that is not in the graph at all, counts as a miss. NELL-995 also gets its mean average
     precision over given candidates, Countries the area under the precision-recall curve.
+
+    On a recommendation set every user of the split is recommended items that it has no training interaction with. Of
+    an agent that walks, only items with a path count; --fill measures full lists beside them.
     """
     from kgwalk import evaluation
+    from kgwalk.data.recommendation import Recommendation
 
-    protocol = evaluation.Protocol(directions=direction, filtered=not raw, batch_size=batch_size)
     agent, dataset = load_run(run, data_dir, threads)
     agent = with_scorers(agent, dataset, rerank=rerank, rerank_weight=rerank_weight, prune=prune, prune_to=prune_to)
+    if isinstance(dataset, Recommendation):
+        if direction is not None or by_relation or raw:
+            raise ValueError("--direction, --by-relation and --raw are for queries; users are recommended items")
+        listed = evaluation.RecommendationProtocol(batch_size=batch_size)
+        scorer = None if fill is None else load_scorer(fill, dataset)
+        lists = evaluation.evaluate_recommendations(agent, dataset, split, listed, fill=scorer)
+        out.print(lists.table())
+        if save is not None:
+            lists.save(save)
+            err.print(f"saved to {save}", soft_wrap=True)
+        return
+    if fill is not None:
+        raise ValueError(f"--fill is for recommendation sets, and {dataset.name} is none")
+    protocol = evaluation.Protocol(directions=direction, filtered=not raw, batch_size=batch_size)
     report = evaluation.evaluate(agent, dataset, split, protocol)
     out.print(report.table())
     if by_relation:

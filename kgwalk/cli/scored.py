@@ -55,11 +55,11 @@ def with_scorers(
     if prune_to is not None and prune_to < 2:
         raise ValueError(f"--prune-to is {prune_to}; expected 2 or more, as waiting is one of the moves")
     if prune is not None and prune_to is not None:
-        _prune(agent, _load(prune, dataset), prune_to)
+        _prune(agent, load_scorer(prune, dataset), prune_to)
     if rerank is None:
         return agent
     weight = 1.0 if rerank_weight is None else rerank_weight
-    reranked: Agent = import_agents().Reranked(agent, _load(rerank, dataset), weight)
+    reranked: Agent = import_agents().Reranked(agent, load_scorer(rerank, dataset), weight)
     return reranked
 
 
@@ -73,7 +73,8 @@ def _prune(agent: Agent, scorer: Scorer, max_actions: int) -> None:
     agent.name += f" ({max_actions} moves by {scorer_name(scorer)})"
 
 
-def _load(path: Path, dataset: Dataset) -> Scorer:
+def load_scorer(path: Path, dataset: Dataset) -> Scorer:
+    """The scorer in a file or run folder; one of another dataset is refused."""
     from kgwalk import scorers
 
     scorer: Scorer = scorers.load(path, dataset)  # type: ignore[attr-defined, unused-ignore]

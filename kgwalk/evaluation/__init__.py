@@ -1,30 +1,48 @@
 """Evaluation: pure functions of ranked lists, and the one that asks an agent for them.
 
-``report = evaluate(agent, dataset); rich.print(report.table()); report.save(path)``
+``report = evaluate(agent, dataset); rich.print(report.table()); report.save(path)``, and the same with
+``evaluate_recommendations`` where users ask for items.
 """
 
 from __future__ import annotations
 
 from kgwalk.evaluation.evaluate import evaluate
+from kgwalk.evaluation.faithfulness import Faithfulness, faithfulness
 from kgwalk.evaluation.metrics import auc_pr, expected_average_precision, ranking_metrics
+from kgwalk.evaluation.path_quality import path_quality
 from kgwalk.evaluation.plausibility import Plausibility, calibration_error, judge
 from kgwalk.evaluation.protocol import Protocol
 from kgwalk.evaluation.ranking import check_finite, dense_ranks, filtered_ranks, scores_of
+from kgwalk.evaluation.recommendation import evaluate_recommendations
+from kgwalk.evaluation.recommendation_report import ListReport, RecommendationProtocol, RecommendationReport
 from kgwalk.evaluation.report import DirectionReport, Report
+from kgwalk.evaluation.significance import Interval, paired_bootstrap
+from kgwalk.evaluation.top_k import Relevant, top_k_metrics
 
 __all__ = [
     "DirectionReport",
+    "Faithfulness",
+    "Interval",
+    "ListReport",
     "Plausibility",
     "Protocol",
+    "RecommendationProtocol",
+    "RecommendationReport",
+    "Relevant",
     "Report",
     "auc_pr",
     "calibration_error",
     "check_finite",
     "dense_ranks",
     "evaluate",
+    "evaluate_recommendations",
     "expected_average_precision",
+    "faithfulness",
     "filtered_ranks",
     "judge",
+    "paired_bootstrap",
+    "path_quality",
     "ranking_metrics",
     "scores_of",
+    "top_k_metrics",
 ]

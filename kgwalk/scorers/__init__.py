@@ -13,22 +13,28 @@ from kgwalk.scorers.facts import score_facts
 
 if TYPE_CHECKING:
     from kgwalk.scorers.embedding import EmbeddingScorer, sorted_by_score
+    from kgwalk.scorers.linear import LinearScorer, cosine_weights, training_profiles
     from kgwalk.scorers.loading import load
     from kgwalk.scorers.losses import Contrast
     from kgwalk.scorers.measures import has_bfloat16
     from kgwalk.scorers.models import MODELS, EmbeddingModel, ModelConfig
     from kgwalk.scorers.pykeen import from_pykeen
+    from kgwalk.scorers.typed_loss import TypedSoftmax
 
 _LAZY = {
     "MODELS": "models",
     "Contrast": "losses",
     "EmbeddingModel": "models",
     "EmbeddingScorer": "embedding",
+    "LinearScorer": "linear",
     "ModelConfig": "models",
+    "TypedSoftmax": "typed_loss",
+    "cosine_weights": "linear",
     "from_pykeen": "pykeen",
     "has_bfloat16": "measures",
     "load": "loading",
     "sorted_by_score": "embedding",
+    "training_profiles": "linear",
 }
 
 __all__ = [
@@ -36,12 +42,16 @@ __all__ = [
     "Contrast",
     "EmbeddingModel",
     "EmbeddingScorer",
+    "LinearScorer",
     "ModelConfig",
+    "TypedSoftmax",
+    "cosine_weights",
     "from_pykeen",
     "has_bfloat16",
     "load",
     "score_facts",
     "sorted_by_score",
+    "training_profiles",
 ]
 
 

@@ -120,15 +120,18 @@ class EmbeddingScorer:
         queries = np.stack([sources, np.full_like(sources, relation), np.full_like(sources, -1)], axis=1)
         best = np.empty((len(sources), k), np.int32)
         scores = np.empty((len(sources), k), np.float32)
-        for begin, block in self._blocks(queries):
-            block = block[:, first:last]
+        for begin, block in self._blocks(queries, slice(first, last)):
             order = sorted_by_score(block)[:, :k]
             best[begin : begin + len(block)] = order + first
             scores[begin : begin + len(block)] = np.take_along_axis(block, order, 1)
         return best, self.calibration(scores)
 
-    def scores(self, queries: Ids) -> Floats:
-        """The model's own scores of all entities, (n, num_entities), for queries (n, 3) int32; targets are not read.
+    def scores(self, queries: Ids, among: slice = slice(None)) -> Floats:
+        """The model's own scores of all entities, (n, num_entities), or of the range ``among`` of them.
+
+        Args:
+            queries: (n, 3) int32: source, relation, target; targets are not read.
+            among: the entities that are scored, such as those of one type.
 
         Raises:
             IndexError: an id out of range.
@@ -141,7 +144,7 @@ class EmbeddingScorer:
             self._check(int(relation))
         ids = torch.from_numpy(queries.astype(np.int64))
         with torch.inference_mode():
-            return self._finite(self.model.all_scores(ids[:, 0], ids[:, 1]).numpy(), queries)
+            return self._finite(self.model.all_scores(ids[:, 0], ids[:, 1], among).numpy(), queries)
 
     def calibrate(self, dataset: Dataset, seed: int = 0) -> None:
         """Fit the curve from scores to probabilities to queries of valid; a dataset without valid leaves it as it is.
@@ -241,10 +244,10 @@ class EmbeddingScorer:
                 raise ValueError(f"{self.name} has no finite score for (source, relation, target) {fact.tolist()}")
         return scores
 
-    def _blocks(self, queries: Ids) -> Iterator[tuple[int, Floats]]:
-        """Scores of all entities for blocks of queries, each with the row it begins at."""
+    def _blocks(self, queries: Ids, among: slice = slice(None)) -> Iterator[tuple[int, Floats]]:
+        """Scores of all entities, or a range of them, for blocks of queries, each with the row it begins at."""
         for begin in range(0, len(queries), _QUERIES):
-            yield begin, self.scores(queries[begin : begin + _QUERIES])
+            yield begin, self.scores(queries[begin : begin + _QUERIES], among)
 
     def _range(self, entity_type: int | None) -> tuple[int, int]:
         if entity_type is None:

@@ -7,10 +7,23 @@ from pathlib import Path
 from kgwalk.data.dataset import Dataset
 from kgwalk.scorers.embedding import EmbeddingScorer
 from kgwalk.scorers.facts import check_fitted_on
+from kgwalk.scorers.linear import LINEAR, LinearScorer
 from kgwalk.scorers.location import scorer_file
+from kgwalk.tensors import load_tensors
 
 
-def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer:
+def read_scorer(file: Path) -> EmbeddingScorer | LinearScorer:
+    """The scorer in a file, whatever dataset it is for.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is damaged or of no known model.
+    """
+    is_linear = load_tensors(file)[1].get("agent") in LINEAR
+    return LinearScorer.load(file) if is_linear else EmbeddingScorer.load(file)
+
+
+def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer | LinearScorer:
     """The scorer in a file, or in the folder of its training run.
 
     Raises:
@@ -19,7 +32,7 @@ def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer:
             ``dataset``: its ids would mean other things, or it may have seen facts that it is asked about.
     """
     file = scorer_file(path)
-    scorer = EmbeddingScorer.load(file)
+    scorer = read_scorer(file)
     try:
         check_fitted_on(scorer, dataset)
     except ValueError as error:

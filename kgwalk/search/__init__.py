@@ -6,6 +6,7 @@ from kgwalk._core import ANY
 from kgwalk.search.answers import rank
 from kgwalk.search.beam import search
 from kgwalk.search.evidence import weigh_evidence
+from kgwalk.search.items import fill_up, known_items, top_items
 from kgwalk.search.layout import Layout, chain, tree
 from kgwalk.search.merge import merge_waits
 from kgwalk.search.paths import Paths, Reached
@@ -24,12 +25,15 @@ __all__ = [
     "Reached",
     "SplitPrefixPolicy",
     "chain",
+    "fill_up",
+    "known_items",
     "merge_waits",
     "propagate",
     "propagate_split",
     "rank",
     "rerank",
     "search",
+    "top_items",
     "tree",
     "weigh_evidence",
 ]

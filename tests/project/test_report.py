@@ -40,6 +40,14 @@ def test_seeds_are_averaged_and_published_rows_stand_beside() -> None:
     assert "steps_per_second 12,345,678" in text
 
 
+def test_filled_lists_are_a_row_of_their_own() -> None:
+    metrics = {"ndcg@10": 0.05, "hr@10": 0.1, "filled": {"ndcg@10": 0.06, "hr@10": 0.2}}
+    made = record("last-fm-nser-seed0", metrics, dataset="last-fm", agent="nser", bench="recommendation")
+    text = report.render([made], [])
+    assert "| `nser` | 0.0500 | 0.1000 | 1 | kgwalk |" in text
+    assert "| `nser (filled)` | 0.0600 | 0.2000 | 1 | kgwalk |" in text
+
+
 def test_the_order_of_the_files_does_not_matter(tmp_path: Path) -> None:
     texts = []
     for number, records in enumerate([RECORDS, RECORDS[::-1]]):

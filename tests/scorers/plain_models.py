@@ -21,6 +21,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "rotate-modulus": ("rotate", {"dim": 6, "distance": "modulus"}),
     "transe-l1": ("transe", {"dim": 5, "distance": "l1"}),
     "transe-l2": ("transe", {"dim": 5, "distance": "l2"}),
+    "transe-dot": ("transe-dot", {"dim": 5}),
     "transr": ("transr", {"dim": 4, "relation_size": 3}),
 }
 
@@ -60,6 +61,9 @@ def plain_score(model: EmbeddingModel, source: int, relation: int, target: int) 
     if model.name == "transe":
         apart = [a + b - c for a, b, c in zip(h, r, t, strict=True)]
         return -sum(map(abs, apart)) if config.distance == "l1" else -math.hypot(*apart)
+    if model.name == "transe-dot":
+        assert model.bias is not None
+        return sum((a + b) * c for a, b, c in zip(h, r, t, strict=True)) + model.bias[target].item()
     if model.name == "transr":
         size = config.relation_size
         rows = [r[size + i * size : size + (i + 1) * size] for i in range(config.dim)]

@@ -4,10 +4,10 @@ from .base import EmbeddingModel, ModelConfig
 from .bilinear import ComplEx, ComplExConfig, DistMult
 from .convolution import ConvE, ConvEConfig
 from .rotation import RotatE, RotatEConfig
-from .translation import TransE, TransEConfig, TransR, TransRConfig
+from .translation import TransE, TransEConfig, TransEDot, TransR, TransRConfig
 
 MODELS: dict[str, type[EmbeddingModel]] = {
-    model.name: model for model in (ComplEx, ConvE, DistMult, RotatE, TransE, TransR)
+    model.name: model for model in (ComplEx, ConvE, DistMult, RotatE, TransE, TransEDot, TransR)
 }
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "RotatEConfig",
     "TransE",
     "TransEConfig",
+    "TransEDot",
     "TransR",
     "TransRConfig",
 ]

@@ -114,23 +114,25 @@ class EmbeddingModel(nn.Module):
         """Rows of the entity table with gradients that are sparse, (n, dim)."""
         return functional.embedding(entities, self.entities, sparse=True)
 
-    def all_scores(self, sources: Tensor, relations: Tensor) -> Tensor:
-        """Scores of all entities as targets, (n, num_entities) float32.
+    def all_scores(self, sources: Tensor, relations: Tensor, among: slice = slice(None)) -> Tensor:
+        """Scores of all entities as targets, or of a range of them, (n, num_targets) float32.
 
         Args:
             sources: (n,) int64 entity ids.
             relations: (n,) int64 relation ids.
+            among: the range of entities that are targets.
         """
         queries = self.query(self.entities[sources], self.relations[relations])
+        entities = self.entities[among]
         if not self.projects:
-            return self._biased(self.similarity(queries, self.entities))
-        scores = torch.empty(len(sources), self.num_entities)
+            return self._biased(self.similarity(queries, entities), among)
+        scores = torch.empty(len(sources), len(entities))
         for relation, rows in by_relation(relations):
-            scores[rows] = self.similarity(queries[rows], self.targets(self.entities, self.relations[relation]))
-        return self._biased(scores)
+            scores[rows] = self.similarity(queries[rows], self.targets(entities, self.relations[relation]))
+        return self._biased(scores, among)
 
-    def _biased(self, scores: Tensor) -> Tensor:
-        return scores if self.bias is None else scores + self.bias[:, 0]
+    def _biased(self, scores: Tensor, among: slice) -> Tensor:
+        return scores if self.bias is None else scores + self.bias[among, 0]
 
 
 def by_relation(relations: Tensor) -> Iterator[tuple[int, Tensor]]:

@@ -1,4 +1,4 @@
-"""TransE (Bordes et al. 2013) and TransR (Lin et al. 2015): a relation is a translation."""
+"""TransE (Bordes et al. 2013), its dot product, and TransR (Lin et al. 2015): a relation is a translation."""
 
 from __future__ import annotations
 
@@ -48,6 +48,28 @@ class TransE(EmbeddingModel):
     def fact_kernel(self) -> str:
         """See the base class."""
         return "transe-l1" if self.measure == "l1" else "transe-l2"
+
+    def query(self, sources: Tensor, relations: Tensor) -> Tensor:
+        """See the base class."""
+        return sources + relations
+
+
+class TransEDot(EmbeddingModel):
+    """``(h + r) . t + b_t``, the "TransE" of PGPR (Xian et al. 2019, section 3.4) and of NSER's HeteroEmbed.
+
+    Their bias belongs to relation and target. Here ``r . t`` is what depends on both, beside a bias of the target.
+    """
+
+    name = "transe-dot"
+
+    def __init__(self, num_entities: int, num_relations: int, config: ModelConfig) -> None:
+        super().__init__(num_entities, num_relations, config)
+        self.bias = nn.Parameter(torch.zeros(num_entities, 1))
+
+    def initialize(self) -> None:
+        """Entities small enough that all targets begin as equals; relations and biases at nothing."""
+        nn.init.normal_(self.entities, std=0.05)
+        nn.init.zeros_(self.relations)
 
     def query(self, sources: Tensor, relations: Tensor) -> Tensor:
         """See the base class."""
