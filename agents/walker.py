@@ -31,14 +31,12 @@ _POLICIES: dict[str, tuple[type[WalkPolicy], type[Any]]] = {
 }
 
 
-def walking_rules(graph: Graph | Expand, max_out_degree: int, *, training: bool) -> ActionSets:
+def walking_rules(graph: Graph, max_out_degree: int, *, training: bool) -> ActionSets:
     """Legal moves in training (the query's own edge is hidden) or when answering (there is none).
 
-    In both, the last hop does not lead to answers which the graph already holds, the training target apart. Of an
-    ``Expand``, with the overlay and the cap that it has, all moves are taken as it shows them.
+    In both, the last hop does not lead to answers which the graph already holds, the training target apart.
     """
-    shown = graph if isinstance(graph, Expand) else Expand(graph, max_out_degree=max_out_degree)
-    return ActionSets(shown, hide_fact=training, hide_answers=True)
+    return ActionSets(Expand(graph, max_out_degree=max_out_degree), hide_fact=training, hide_answers=True)
 
 
 @contextmanager

@@ -14,7 +14,8 @@ from kgwalk.data import Dataset, Directions
 from kgwalk.data.recommendation import EntityType
 from kgwalk.graph import Expand, Graph
 from kgwalk.protocols import Ids, Offsets, Ranked
-from kgwalk.scorers import EmbeddingScorer
+from kgwalk.scorers import EmbeddingScorer, LinearScorer
+from kgwalk.scorers.loading import read_scorer
 from kgwalk.search import ANY, Paths, Prune, chain, rank, rerank, search
 from kgwalk.search.paths import row_numbers
 from kgwalk.tensors import load_tensors, save_tensors
@@ -65,7 +66,7 @@ class Pgpr:
         beam: tuple[int, ...],
         ranking: Ranking = "paths",
         prune: int = 0,
-        teacher: EmbeddingScorer | None = None,
+        teacher: EmbeddingScorer | LinearScorer | None = None,
     ) -> None:
         check_beam(beam, len(beam))
         if ranking not in get_args(Ranking):
@@ -208,7 +209,7 @@ class Pgpr:
             **settings,
             items=EntityType(*note["items"]),
             beam=tuple(note["beam"]),
-            teacher=EmbeddingScorer.load(folder / TEACHER) if needs_teacher else None,
+            teacher=read_scorer(folder / TEACHER) if needs_teacher else None,
         )
 
 

@@ -15,9 +15,10 @@ from kgwalk import ragged
 from kgwalk.data import Dataset
 from kgwalk.data.recommendation import Recommendation
 from kgwalk.graph import ActionSets, Expand
-from kgwalk.protocols import Ids, Ranked
+from kgwalk.protocols import Ids, Ranked, Scorer
 from kgwalk.scorers import EmbeddingScorer
 from kgwalk.scorers import load as load_scorer
+from kgwalk.scorers.facts import scorer_name
 from kgwalk.search.paths import row_numbers
 
 from ..policy_gradient import Reward
@@ -75,12 +76,14 @@ def trainer_of(kind: type[Pgpr], dataset: Dataset, config: PgprConfig, folder: P
     )
 
 
-def begin_with(network: PgprNetwork, teacher: EmbeddingScorer) -> None:
+def begin_with(network: PgprNetwork, teacher: Scorer) -> None:
     """Give the network a teacher's vectors: of entities, and of relations where they have the same width.
 
     Raises:
-        ValueError: they are of another width.
+        ValueError: it has none, or they are of another width.
     """
+    if not isinstance(teacher, EmbeddingScorer):
+        raise ValueError(f"start_from_teacher: {scorer_name(teacher)} has no vectors of entities")
     model = teacher.model
     if model.entities.shape != network.entities.shape:
         raise ValueError(

@@ -12,6 +12,17 @@ from kgwalk.scorers.location import scorer_file
 from kgwalk.tensors import load_tensors
 
 
+def read_scorer(file: Path) -> EmbeddingScorer | LinearScorer:
+    """The scorer in a file, whatever dataset it is for.
+
+    Raises:
+        FileNotFoundError: there is none.
+        ValueError: it is damaged or of no known model.
+    """
+    is_linear = load_tensors(file)[1].get("agent") in LINEAR
+    return LinearScorer.load(file) if is_linear else EmbeddingScorer.load(file)
+
+
 def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer | LinearScorer:
     """The scorer in a file, or in the folder of its training run.
 
@@ -21,8 +32,7 @@ def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer | LinearScorer:
             ``dataset``: its ids would mean other things, or it may have seen facts that it is asked about.
     """
     file = scorer_file(path)
-    is_linear = load_tensors(file)[1].get("agent") in LINEAR
-    scorer = LinearScorer.load(file) if is_linear else EmbeddingScorer.load(file)
+    scorer = read_scorer(file)
     try:
         check_fitted_on(scorer, dataset)
     except ValueError as error:
