@@ -5,6 +5,7 @@ if __name__ != "kgwalk.agents":
 
 from .embeddings import EmbeddingAgent, EmbeddingConfig
 from .linear import ItemCF, ItemCFConfig, MostPopular, MostPopularConfig
+from .nser import Nser, NserConfig
 from .registry import get, load, names
 from .reinforce import Reinforce, ReinforceConfig
 from .reranked import Reranked
@@ -19,6 +20,8 @@ __all__ = [
     "ItemCF",
     "ItemCFConfig",
     "MostPopular",
+    "Nser",
+    "NserConfig",
     "MostPopularConfig",
     "Reinforce",
     "ReinforceConfig",

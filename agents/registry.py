@@ -9,16 +9,18 @@ from kgwalk.tensors import load_tensors
 
 from .embeddings import EMBEDDINGS, EmbeddingAgent
 from .linear import ItemCF, MostPopular
+from .nser import Nser
 from .reinforce import Reinforce
 from .rule_guider import RuleGuider
 from .rules import RuleAgent
 from .walker import WalkerAgent
 
-Registered = WalkerAgent | RuleAgent | EmbeddingAgent | ItemCF | MostPopular
+Registered = WalkerAgent | RuleAgent | EmbeddingAgent | ItemCF | MostPopular | Nser
 
 _AGENTS: dict[str, type[Registered]] = {
     ItemCF.name: ItemCF,
     MostPopular.name: MostPopular,
+    Nser.name: Nser,
     Reinforce.name: Reinforce,
     RuleAgent.name: RuleAgent,
     RuleGuider.name: RuleGuider,
