@@ -5,6 +5,7 @@ if __name__ != "kgwalk.agents":
 
 from .embeddings import EmbeddingAgent, EmbeddingConfig
 from .linear import ItemCF, ItemCFConfig, MostPopular, MostPopularConfig
+from .nser import Nser, NserConfig
 from .registry import get, load, names
 from .reinforce import Reinforce, ReinforceConfig
 from .reranked import Reranked
@@ -21,6 +22,8 @@ __all__ = [
     "ItemCFConfig",
     "MostPopular",
     "MostPopularConfig",
+    "Nser",
+    "NserConfig",
     "Reinforce",
     "ReinforceConfig",
     "Reranked",

@@ -9,6 +9,7 @@ from kgwalk.tensors import load_tensors
 
 from .embeddings import EMBEDDINGS, EmbeddingAgent
 from .linear import ItemCF, MostPopular
+from .nser import Nser
 from .pgpr import Pgpr
 from .reinforce import Reinforce
 from .rule_guider import RuleGuider
@@ -16,12 +17,13 @@ from .rules import RuleAgent
 from .typed_embeddings import TransEDotAgent, TypedEmbeddingAgent
 from .walker import WalkerAgent
 
-Registered = WalkerAgent | RuleAgent | EmbeddingAgent | ItemCF | MostPopular | TypedEmbeddingAgent | Pgpr
+Registered = WalkerAgent | RuleAgent | EmbeddingAgent | ItemCF | MostPopular | Nser | Pgpr | TypedEmbeddingAgent
 
 _AGENTS: dict[str, type[Registered]] = {
     ItemCF.name: ItemCF,
     MostPopular.name: MostPopular,
     Pgpr.name: Pgpr,
+    Nser.name: Nser,
     Reinforce.name: Reinforce,
     RuleAgent.name: RuleAgent,
     TransEDotAgent.name: TransEDotAgent,

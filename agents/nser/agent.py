@@ -140,7 +140,7 @@ class Nser:
         )
         learner = Learner(network, dataset, metapaths, config, seed, teacher)
         valid = first_of_valid(dataset, config.validate_users, seed).splits["valid"]
-        selection = Selection(agent.on(dataset.graph), network.mixture, valid, dataset.items.first)
+        selection = Selection(agent.on(dataset.graph), network.mixture, valid)
         return Trainer(
             network,
             torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay),

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 #: Of an item to which no walk leads. Finite, so that a row without any has a gradient, which is 0.
 NOWHERE = -1e30
+_LEAST = 1e-3
 
 
 class Mixture(nn.Module):
@@ -36,25 +37,41 @@ class Mixture(nn.Module):
         """Logs of the weights by all metapaths, the last axis of both arguments: (...,)."""
         return (self.log_weights + self.likelihood_weight * log_likelihood + log_evidence).logsumexp(-1)
 
-    def fit(self, log_likelihood: NDArray[np.float32], log_evidence: NDArray[np.float32], steps: int = 60) -> float:
+    def fit(
+        self,
+        log_likelihood: NDArray[np.float32],
+        log_evidence: NDArray[np.float32],
+        log_times: NDArray[np.float32] | float = 0.0,
+        steps: int = 25,
+    ) -> float:
         """Make the first of each row's items likely among the row's items.
+
+        An item is taken to be chosen with a probability proportional to a power of its weight. The power is fitted too,
+        and forgotten: it does not change the order of items, and without it the other numbers would have to make up
+        for weights that are more or less even than choices are.
 
         Args:
             log_likelihood: (n, items, metapaths).
             log_evidence: of the same shape, `NOWHERE` where no walk leads.
+            log_times: (items,), log of how many items each column stands for.
             steps: of L-BFGS at most.
 
         Returns:
             Mean negative log-likelihood that is left.
         """
         likelihood, evidence = torch.from_numpy(log_likelihood), torch.from_numpy(log_evidence)
-        log_weights, weight = (value.clone().requires_grad_() for value in (self.log_weights, self.likelihood_weight))
-        learnt = [log_weights, weight] if self.learnt else [log_weights]
-        optimizer = torch.optim.LBFGS(learnt, lr=0.5, max_iter=steps, line_search_fn="strong_wolfe")
+        times = torch.as_tensor(log_times)
+        log_weights = self.log_weights.clone().requires_grad_()
+        # Its logarithm is learnt: it stays positive.
+        log_alpha = self.likelihood_weight.clamp(min=_LEAST).log().requires_grad_()
+        log_power = torch.zeros((), requires_grad=True)
+        learnt = [log_weights, log_power, log_alpha] if self.learnt else [log_weights, log_power]
+        optimizer = torch.optim.LBFGS(learnt, max_iter=steps, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
-            scores = (log_weights + weight * likelihood + evidence).logsumexp(2)
-            missed: Tensor = scores.logsumexp(1) - scores[:, 0]
+            alpha = log_alpha.exp() if self.learnt else self.likelihood_weight
+            scores = log_power.exp() * (log_weights + alpha * likelihood + evidence).logsumexp(2)
+            missed: Tensor = (scores + times).logsumexp(1) - scores[:, 0]
             # A metapath that no walk of these users takes keeps its weight.
             return missed.mean() + 1e-3 * log_weights.square().mean()
 
@@ -66,6 +83,8 @@ class Mixture(nn.Module):
 
         optimizer.step(closure)  # type: ignore[no-untyped-call]
         with torch.no_grad():
+            left = float(loss())
             self.log_weights.copy_(log_weights)
-            self.likelihood_weight.copy_(weight.clamp(min=0))
-            return float(loss())
+            if self.learnt:
+                self.likelihood_weight.copy_(log_alpha.exp())
+        return left

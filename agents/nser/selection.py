@@ -12,8 +12,8 @@ from kgwalk.protocols import Ids
 from .mixture import NOWHERE, Mixture
 from .scores import ItemScores
 
-#: Items that compete with the right one when the mixture is fitted.
-_RIVALS = 200
+#: Items that compete with the right one when the mixture is fitted: the best so far, and some drawn of all others.
+_BEST, _DRAWN = 100, 100
 _BATCH = 128
 
 
@@ -24,43 +24,49 @@ class Selection:
         scores: of items.
         mixture: fitted in place.
         valid: (n, 3) int32, queries with their answers.
-        first_item: id of the first item.
     """
 
-    def __init__(self, scores: ItemScores, mixture: Mixture, valid: Ids, first_item: int) -> None:
+    def __init__(self, scores: ItemScores, mixture: Mixture, valid: Ids) -> None:
         self.scores = scores
         self.mixture = mixture
         self.users = np.ascontiguousarray(valid[:, 0])
-        self.targets = valid[:, 2].astype(np.int64) - first_item
+        self.targets = valid[:, 2].astype(np.int64) - scores.evidence.items.first
+        self.num_items = len(scores.evidence.items)
+        self.drawn = min(_DRAWN, self.num_items)
 
     def __call__(self) -> float:
         """NDCG@10 on the sample after the mixture was fitted to it; a target that no walk leads to counts 0."""
-        likelihood, evidence, ranks = [], [], []
+        draws = torch.Generator().manual_seed(0)
+        parts = []
         for begin in range(0, len(self.users), _BATCH):
             rows = slice(begin, begin + _BATCH)
-            likely, found = self.scores(self.users[rows], self.scores.known(self.users[rows]))
-            near_by, near_evidence = self._rivals(likely, found, self.targets[rows])
-            likelihood.append(near_by)
-            evidence.append(near_evidence)
-        likely, found = np.concatenate(likelihood), np.concatenate(evidence)
+            scores = self.scores(self.users[rows], self.scores.known(self.users[rows]))
+            parts.append(self._rivals(*scores, self.targets[rows], draws))
+        likely, found = (np.concatenate(side) for side in zip(*parts, strict=True))
         reached = (found[:, 0] > NOWHERE).any(1)
         if not reached.any():
             return 0.0
-        self.mixture.fit(likely[reached], found[reached])
+        # Without those drawn it would learn from what it took for best, and so find that this was wrong.
+        times = np.zeros(likely.shape[1], np.float32)
+        others = len(times) - self.drawn
+        times[others:] = np.log(max(self.num_items, 1) / self.drawn)
+        self.mixture.fit(likely[reached], found[reached], times)
         with torch.inference_mode():
-            scores = self.mixture.scores(torch.from_numpy(likely), torch.from_numpy(found)).numpy()
+            weights = self.mixture.scores(torch.from_numpy(likely), torch.from_numpy(found)).numpy()
         # Equal scores: the mean rank, counted from 0.
-        above = (scores[:, 1:] > scores[:, :1]).sum(1) + (scores[:, 1:] == scores[:, :1]).sum(1) / 2
+        above = (weights[:, 1:] > weights[:, :1]).sum(1) + (weights[:, 1:] == weights[:, :1]).sum(1) / 2
         gains = np.where(reached & (above < 10), 1 / np.log2(above + 2), 0.0)
         return float(gains.mean())
 
     def _rivals(
-        self, likely: list[Tensor], found: list[Tensor], targets: NDArray[np.int64]
+        self, likely: list[Tensor], found: list[Tensor], targets: NDArray[np.int64], draws: torch.Generator
     ) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        """Log-likelihood and log-evidence of each row's target, and of what the mixture has found best so far beside it.
+        """Log-likelihood and log-evidence of each row's target, of what the mixture has found best so far, of others.
+
+        An item that was drawn though it is there already has no evidence the second time.
 
         Returns:
-            (n, items, metapaths) each.
+            (n, items, metapaths) each; the last ``self.drawn`` items are those drawn.
         """
         rows, target = torch.arange(len(targets)), torch.from_numpy(targets)
         with torch.inference_mode():
@@ -68,9 +74,13 @@ class Selection:
             for number, (by_network, by_graph) in enumerate(zip(likely, found, strict=True)):
                 weights += self.mixture(number, by_network, by_graph)
             weights[rows, target] = -1
-            best = weights.topk(min(_RIVALS, weights.shape[1] - 1), 1).indices
-            chosen = torch.cat([target[:, None], best], 1)
+            best = weights.topk(min(_BEST, self.num_items - 1), 1).indices
+            drawn = torch.randperm(self.num_items, generator=draws)[: self.drawn]
+            chosen = torch.cat([target[:, None], best, drawn.expand(len(targets), -1)], 1)
+            again = torch.zeros(chosen.shape, dtype=torch.bool)
+            again[:, -self.drawn :] = (drawn[None, :, None] == chosen[:, None, : -self.drawn]).any(2)
             near = torch.stack([part.gather(1, chosen) for part in likely], 2)
             evidence = torch.stack([part.gather(1, chosen) for part in found], 2)
+            evidence[again] = 0
             logs = torch.where(evidence > 0, evidence.log(), torch.tensor(NOWHERE))
         return near.numpy(), logs.numpy()

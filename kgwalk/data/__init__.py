@@ -8,9 +8,9 @@ from kgwalk.data.family import family
 from kgwalk.data.files import DamagedFileError, MissingDataError
 from kgwalk.data.load import load
 from kgwalk.data.metapaths import EntityType
+from kgwalk.data.new_user import NewUsers, new_users
 from kgwalk.data.reachability import reachability
 from kgwalk.data.recommendation import Recommendation
-from kgwalk.data.new_user import NewUsers, new_users
 
 __all__ = [
     "CARDS",
@@ -28,6 +28,6 @@ __all__ = [
     "family",
     "find_card",
     "load",
-    "reachability",
     "new_users",
+    "reachability",
 ]

@@ -42,8 +42,8 @@ __all__ = [
     "rank_paths",
     "rerank",
     "search",
-    "top_items",
     "search_metapaths",
+    "top_items",
     "tree",
     "weigh_evidence",
 ]

@@ -49,7 +49,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Recommendation:
     folder.mkdir()
     for name, text in {**shop_files(), "card.json": card_to_json(card)}.items():
         (folder / name).write_text(text)
-    made = data.load("shop", data_dir=folder.parent)
+    made = data.load(folder)
     assert isinstance(made, Recommendation)
     return made
 
