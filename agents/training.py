@@ -13,7 +13,7 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
@@ -32,6 +32,7 @@ from .checkpoint import NAME, Progressing, check_run, load_checkpoint, save_chec
 
 log = logging.getLogger(__name__)
 
+AnyDataset = TypeVar("AnyDataset", bound=Dataset)
 Losses = Callable[[int], tuple[Tensor, Mapping[str, float]]]
 
 
@@ -58,7 +59,7 @@ class ShuffledBatches:
         return self._order[1][place * self.size : (place + 1) * self.size]
 
 
-def first_of_valid(dataset: Dataset, count: int, seed: int) -> Dataset:
+def first_of_valid(dataset: AnyDataset, count: int, seed: int) -> AnyDataset:
     """The dataset with ``count`` queries of valid, drawn once; all of them for 0.
 
     Raises:

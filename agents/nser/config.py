@@ -52,7 +52,7 @@ class NserConfig:
         cap: most that the prior and the heuristic count a user's walks along a metapath for, 5 in the published code.
         repair: deal out what Algorithm 1 loses by rounding down.
         breadth: of ``score="likelihood"``: 0 gives inner nodes the budgets of Algorithm 1; else so many walks.
-        ranking: of ``score="likelihood"``: by the likelihood of the last hop, or by that of the item's walks: their sum,
+        ranking: of ``score="likelihood"``: by the likelihood of the last hop, or by that of the item's walks: the sum,
             the best, or that one of them is right.
         explained: walks listed for an item that ``score="evidence"`` answers.
     """

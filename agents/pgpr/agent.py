@@ -10,8 +10,7 @@ from typing import Any, get_args
 import numpy as np
 import torch
 
-from kgwalk.data import Dataset, Directions
-from kgwalk.data.recommendation import EntityType
+from kgwalk.data import Dataset, Directions, EntityType
 from kgwalk.graph import Expand, Graph
 from kgwalk.protocols import Ids, Offsets, Ranked
 from kgwalk.scorers import EmbeddingScorer, LinearScorer

@@ -83,7 +83,7 @@ def test_the_full_softmax_is_over_the_type_without_what_the_user_has(shop: Recom
     found = learner._hop(place, targets, tail_candidates(shop, shop.metapaths[0])[-1], known)
     expected = []
     for row in range(3):
-        open_items = [i for i in range(shop.items.first, shop.items.last)]
+        open_items = list(range(shop.items.first, shop.items.last))
         held = set(known[1][known[0][row] : known[0][row + 1]].tolist()) - {int(targets[row])}
         logits = network.logits(place[row : row + 1], 0, shop.graph.num_entities)[0]
         allowed = torch.tensor([i for i in open_items if i not in held])
