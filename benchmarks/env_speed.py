@@ -4,7 +4,8 @@ Actions are a uniform legal policy's. They are drawn beforehand and replayed (th
 figure is the environment's own; "with sampling" draws them in the loop by ``sample_actions()``. A figure is the median
 over repeats, "best" the fastest of them.
 
-``python -m benchmarks.env_speed`` times three knowledge graphs and Amazon-Beauty, which have to be at hand; ``--save`` keeps the figures.
+``python -m benchmarks.env_speed`` times three knowledge graphs and Amazon-Beauty, which have to be at hand; ``--save``
+keeps the figures.
 """
 
 from __future__ import annotations

@@ -7,6 +7,7 @@ import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any, Literal
 
 import polars as pl
 
@@ -60,6 +61,7 @@ def read_table(path: Path, delimiter: str | None = None, separator: str = "") ->
         ValueError: the name does not tell the format.
     """
     suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
+    lines: Iterator[tuple[str, list[Any]]]
     if suffix == ".parquet":
         lines = _parquet_lines(path)
     else:
@@ -94,7 +96,7 @@ def _cell(value: object, separator: str, where: str) -> Cell:
 def _text_lines(path: Path, delimiter: str) -> Iterator[tuple[str, list[str]]]:
     text = read_text(path).removeprefix("\ufeff")
     # Tab-separated files know no quotes, here as everywhere else.
-    quoting = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
+    quoting: Literal[0, 3] = csv.QUOTE_NONE if delimiter == "\t" else csv.QUOTE_MINIMAL
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, quoting=quoting, strict=True)
     try:
         for row in reader:
@@ -104,7 +106,7 @@ def _text_lines(path: Path, delimiter: str) -> Iterator[tuple[str, list[str]]]:
         raise FormatError(f"{path}:{reader.line_num}: {error}") from error
 
 
-def _parquet_lines(path: Path) -> Iterator[tuple[str, list[object]]]:
+def _parquet_lines(path: Path) -> Iterator[tuple[str, list[Any]]]:
     content = read_bytes(path)
     try:
         table = pl.read_parquet(io.BytesIO(content))

@@ -145,8 +145,8 @@ def reachability(
         num_pairs=len(pairs),
         num_items=len(items),
         metapaths=tuple(told(dataset.metapath_name(path), found[i], counts[i]) for i, path in enumerate(paths)),
-        together=told("all together", found.any(axis=0), both_counts[0]),
-        telling=told("all but the vacuous", found[~vacuous].any(axis=0), both_counts[1]),
+        together=told("all together", _any(found), both_counts[0]),
+        telling=told("all but the vacuous", _any(found[~vacuous]), both_counts[1]),
     )
 
 
@@ -165,3 +165,9 @@ def _train_bits(dataset: Recommendation, users: Ids) -> NDArray[np.uint8]:
 def _has(bits: NDArray[np.uint8], rows: NDArray[np.int64], items: Ids) -> NDArray[np.bool_]:
     found: NDArray[np.bool_] = (bits[rows, items >> 3] >> (items & 7).astype(np.uint8)) & 1 == 1
     return found
+
+
+def _any(rows: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Which columns are true in some row."""
+    some: NDArray[np.bool_] = np.asarray(rows.any(axis=0))
+    return some

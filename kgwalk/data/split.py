@@ -54,7 +54,7 @@ def split_rows(num_rows: int, shares: Shares, seed: int) -> tuple[NDArray[np.int
     return tuple(np.sort(part) for part in parts)
 
 
-def split_interactions(users: NDArray[np.int64], shares: Shares, seed: int) -> dict[str, NDArray[np.int64]]:
+def split_interactions(users: NDArray[np.integer], shares: Shares, seed: int) -> dict[str, NDArray[np.int64]]:
     """Row numbers by split, in rising order, of interactions of ``users`` (n,); splits without a share are left out.
 
     One interaction of everyone, drawn at random, stays in train; of the others, test and valid get their share of all

@@ -129,7 +129,8 @@ class PatternReward:
         width = max(moved.shape[1], self._table.shape[1])
         moved, table = (self._padded(rows, width) for rows in (moved, self._table))
         follows = (moved[:, None, :] == table[None, :, :]).all(axis=2).any(axis=1)
-        return (follows & _is_item(walks.entities[:, -1], self._items)).astype(np.float64)
+        paid: Rewards = (follows & _is_item(walks.entities[:, -1], self._items)).astype(np.float64)
+        return paid
 
     def _padded(self, rows: Ids, width: int) -> Ids:
         return np.pad(rows, ((0, 0), (0, width - rows.shape[1])), constant_values=self._stay)
@@ -152,7 +153,14 @@ class Gated:
         rewards = np.zeros(len(walks.hit))
         passed = np.flatnonzero(self._gate(walks, queries) > 0)
         if len(passed):
-            rewards[passed] = self._term(FinishedWalks(*(column[passed] for column in walks)), queries[passed])
+            some = FinishedWalks(
+                walks.env[passed],
+                walks.query[passed],
+                walks.entities[passed],
+                walks.relations[passed],
+                walks.hit[passed],
+            )
+            rewards[passed] = self._term(some, queries[passed])
         return rewards
 
 

@@ -3,10 +3,12 @@
 import gzip
 import os
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
 
+from kgwalk.data import load
 from kgwalk.data.card_json import card_to_json
 from kgwalk.data.cards import Card
 
@@ -29,6 +31,12 @@ def benchmarks():
     if not root:
         pytest.skip("KGWALK_DATA is not set: no benchmark files")
     return Path(root)
+
+
+@pytest.fixture(scope="session")
+def load_real(benchmarks):
+    """Loads a benchmark by name, once a session."""
+    return cache(lambda name: load(name, data_dir=benchmarks))
 
 
 def write(folder, files):

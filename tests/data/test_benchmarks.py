@@ -29,8 +29,8 @@ SPLITS = {
 
 
 @pytest.fixture(scope="module", params=NAMES)
-def data(request, benchmarks):
-    return load(request.param, data_dir=benchmarks)
+def data(request, load_real):
+    return load_real(request.param)
 
 
 def test_counts_are_those_of_the_readme(data):

@@ -130,7 +130,7 @@ def test_default_metapaths_lead_somewhere_else(shop):
         ("Amazon-Beauty", "purchase bought_together ^bought_together", 0.154),
     ],
 )
-def test_benchmarks_reach_what_was_measured_before(benchmarks, name, path, pairs):
+def test_benchmarks_reach_what_was_measured_before(load_real, name, path, pairs):
     # Over all of train others measured .801, .561, .273 and .162; here valid is no edge.
-    found = reachability(load(name, data_dir=benchmarks), metapaths=[path])
+    found = reachability(load_real(name), metapaths=[path])
     assert round(found.metapaths[0].pairs, 3) == pairs

@@ -173,8 +173,8 @@ REAL = [card.name for card in RECOMMENDATION_CARDS]
 
 
 @pytest.mark.parametrize("name", REAL)
-def test_real_sets_have_typed_ids_and_metapaths(name, benchmarks):
-    data = load(name, data_dir=benchmarks)
+def test_real_sets_have_typed_ids_and_metapaths(name, load_real):
+    data = load_real(name)
     assert [kind.first for kind in data.types] == [0, *(kind.last for kind in data.types[:-1])]
     assert data.types[-1].last == len(data.entities) == data.graph.num_entities
     assert data.metapaths
@@ -185,9 +185,9 @@ def test_real_sets_have_typed_ids_and_metapaths(name, benchmarks):
     assert len(np.unique(train, axis=0)) == len(train)
 
 
-def test_amazon_metapaths_are_those_without_words(benchmarks):
+def test_amazon_metapaths_are_those_without_words(load_real):
     for name in ("Amazon-Beauty", "Amazon-Cellphones"):
-        data = load(name, data_dir=benchmarks)
+        data = load_real(name)
         names = [data.metapath_name(path) for path in data.metapaths]
         assert len(names) == 12
         assert "purchase also_bought ^bought_together" in names
