@@ -12,7 +12,7 @@ from kgwalk.rules.trie import RuleTrie
 
 # A log-score that no learnt one makes up for, and that is equal for all where no relation continues a rule; not so low
 # that a float32 sum of the two would round the learnt one off.
-_CLOSED = -1000.0
+_CLOSED = -100.0
 _FLOOR = 0.01  # what a relation counts as prior that continues no rule
 
 

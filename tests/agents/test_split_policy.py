@@ -135,7 +135,7 @@ class Plain:
         row = Candidates(np.array([0, len(ids)]), ids, ids)
         if self.guide.kind == "prior":
             return torch.from_numpy(trie.prior(nodes, row)).double()
-        return torch.from_numpy(np.where(trie.mask(nodes, row), 0.0, -30.0))
+        return torch.from_numpy(np.where(trie.mask(nodes, row), 0.0, -100.0))
 
     @staticmethod
     def lstm(cell: nn.LSTMCell, x: Tensor, state: tuple[Tensor, Tensor] | None) -> tuple[Tensor, Tensor]:

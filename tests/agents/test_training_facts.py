@@ -14,7 +14,8 @@ import torch
 from kgwalk import agents
 from kgwalk.agents.checkpoint import NAME as CHECKPOINT
 from kgwalk.agents.embeddings import training_facts
-from kgwalk.data import CARDS, Dataset, MissingDataError, load
+from kgwalk.data import CARDS, Dataset, MissingDataError, Recommendation, load
+from kgwalk.data.dataset import facts_of
 from kgwalk.scorers.location import NAME
 from kgwalk.tensors import load_tensors
 from tests.agents.test_embeddings import config_of
@@ -52,8 +53,11 @@ def lines_of(dataset: Dataset, file: str) -> set[Fact]:
 
 
 def test_they_are_the_facts_of_the_training_file(dataset: Dataset) -> None:
-    """And their inverses; of an embedded set, which has no files, those of its split."""
-    if dataset.folder is None:
+    """And their inverses; interactions besides. Of an embedded set, which has no files, its split or its graph's."""
+    if isinstance(dataset, Recommendation):
+        stated = facts_of(dataset.graph) if dataset.folder is None else [*lines_of(dataset, dataset.card.graph)]
+        facts = np.unique(np.concatenate([stated, dataset.splits["train"]]), axis=0)
+    elif dataset.folder is None:
         facts = np.unique(dataset.splits["train"], axis=0)
     else:
         facts = np.array(list(lines_of(dataset, dataset.card.graph)))

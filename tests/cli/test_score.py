@@ -84,7 +84,7 @@ def test_every_model_is_named_and_has_a_configuration(model: str) -> None:
 
 
 def test_what_cannot_be_trained_is_said_in_one_line() -> None:
-    named = "no model 'gcn'; there are complex, conve, distmult, rotate, transe, transr"
+    named = "no model 'gcn'; there are complex, conve, distmult, rotate, transe, transe-dot, transr"
     assert named in refused("score", "train", "Family", "--model", "gcn")
     assert named.replace("gcn", "rules") in refused("score", "train", "Family", "--model", "rules")
     assert "give one of them" in refused("score", "train", "Family", "--resume", "--restart")

@@ -87,7 +87,7 @@ def test_by_hand() -> None:
 def test_what_the_mask_closes_no_learnt_score_opens() -> None:
     guide = RuleGuide(trie_of({Rule(0, (1,)): (5, 5)}), "mask")
     learnt = np.zeros(STAY + 1, np.float32)
-    learnt[2] = 100  # would like what no rule follows
+    learnt[2] = 60  # would like what no rule follows
     share = np.exp(log_softmax(guide.log_scores(guide.trie.start(np.array([0])))[0] + learnt))
     assert share[1] == 1
     assert share.sum() == 1
