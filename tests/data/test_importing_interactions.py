@@ -167,7 +167,7 @@ BAD_FILES = {
         "items.csv",
         "movieId,title,interact\n10,x,1\n",
         FormatError,
-        "'interact': the name is reserv",
+        "'interact': the name is reserved",
     ),
     "an attribute called user": (
         "items.csv",
