@@ -149,6 +149,7 @@ class PairWalks {
     for (std::size_t p = 0; p < ends_.size() && next < chosen.size(); ++p) {
       if (chosen[next] >= ends_[p]) continue;
       std::vector<std::uint8_t> marks;
+      marks.reserve(length);
       for (std::size_t i = 0; i < length; ++i) marks.push_back(visit(prefixes_[p * length + i]));
       std::int64_t number = p == 0 ? 0 : ends_[p - 1];
       meet(expand_.full_row(nodes_.back(), relations_[length]), [&](EntityId entity) {

@@ -133,7 +133,8 @@ def allocate(
     if kind == "uniform":
         return _draw(total, np.arange(len(prior)) if users is None else users, prior.shape, seed)
     if kind == "prior":
-        share = total * prior / np.maximum(prior.sum(axis=1, keepdims=True), np.finfo(np.float64).tiny)
+        together = prior.sum(axis=1, keepdims=True)
+        share = total * (prior / np.where(together > 0, together, 1))
         rounded_up = np.ceil(share - 1e-9)  # 5 of 15 paths is 5, whatever the division made of it
         return _fill(total, rounded_up, prior)
     if value is None or value.shape != prior.shape:
