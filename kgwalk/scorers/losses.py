@@ -47,6 +47,8 @@ class Contrast:
         scale: float = 1.0,
         rounded: bool = False,
     ) -> None:
+        if model.biased_by_relation:  # facts of a batch have several, and share their negatives
+            raise ValueError(f"{model.name} is trained by a TypedSoftmax, on facts of one relation at a time")
         self.model = model
         self.loss = loss
         self.negatives = negatives or model.num_entities

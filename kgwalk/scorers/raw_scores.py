@@ -71,7 +71,11 @@ def _by_query(model: EmbeddingModel, facts: Ids) -> Floats:
         targets = places.astype(np.int32)
     scores = pair_scores(model.measure, queries.numpy(), rows.reshape(-1), table.detach().numpy(), targets)
     scores = _signed(model.measure, scores)
-    return scores if model.bias is None else scores + model.bias.detach().numpy()[facts[:, 2], 0]
+    if model.bias is None:
+        return scores
+    along, ends = (torch.from_numpy(facts[:, column].astype(np.int64)) for column in (1, 2))
+    biased: Floats = scores + model.bias[model.bias_rows(along, ends), 0].numpy()
+    return biased
 
 
 def _signed(measure: Measure, scores: Floats) -> Floats:

@@ -50,7 +50,7 @@ class TypedSoftmax:
         self.penalty = penalty
 
     def __call__(self, facts: Tensor) -> Tensor:
-        """Mean loss of a batch of facts whose targets are of one type; draws from torch's global generator.
+        """Mean loss of a batch of facts of one relation; draws from torch's global generator.
 
         Args:
             facts: (b, 3) int64: source, relation or inverse, target.
@@ -59,9 +59,11 @@ class TypedSoftmax:
             A scalar; the gradients of entities and biases are sparse.
 
         Raises:
-            ValueError: targets of several types.
+            ValueError: facts of several relations, or targets of several types.
         """
         sources, relations, targets = facts.T
+        if bool((relations != relations[0]).any()):
+            raise ValueError("the facts of a batch are of several relations")
         first, last = self._type_of(targets)
         size = last - first
         everyone = size <= self.negatives
@@ -71,7 +73,8 @@ class TypedSoftmax:
         source, target, other = torch.split(vectors, [len(sources), len(targets), len(drawn)])
         query = functional.dropout(model.query(source, model.relations[relations]), self.dropout, model.training)
         assert model.bias is not None
-        bias = functional.embedding(torch.cat([targets, drawn]), model.bias, sparse=True)[:, 0]
+        rows = model.bias_rows(relations[:1], torch.cat([targets, drawn]))
+        bias = functional.embedding(rows, model.bias, sparse=True)[:, 0]
         right = model.similarity_by_row(query, target) + bias[: len(targets)]
         wrong = model.similarity(query, other) + bias[len(targets) :]
         wrong = wrong.masked_fill(targets[:, None] == drawn, _NOWHERE)

@@ -63,7 +63,8 @@ def plain_score(model: EmbeddingModel, source: int, relation: int, target: int) 
         return -sum(map(abs, apart)) if config.distance == "l1" else -math.hypot(*apart)
     if model.name == "transe-dot":
         assert model.bias is not None
-        return sum((a + b) * c for a, b, c in zip(h, r, t, strict=True)) + model.bias[target].item()
+        bias = model.bias[relation * model.num_entities + target].item()
+        return sum((a + b) * c for a, b, c in zip(h, r, t, strict=True)) + bias
     if model.name == "transr":
         size = config.relation_size
         rows = [r[size + i * size : size + (i + 1) * size] for i in range(config.dim)]

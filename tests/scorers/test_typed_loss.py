@@ -7,11 +7,11 @@ import math
 import pytest
 import torch
 
-from kgwalk.scorers import TypedSoftmax
+from kgwalk.scorers import Contrast, TypedSoftmax
 from tests.scorers.plain_models import ENTITIES, make, plain_score
 
 OFFSETS = [0, 3, 9, ENTITIES]
-FACTS = torch.tensor([[0, 1, 4], [12, 2, 8], [5, 0, 3]])
+FACTS = torch.tensor([[0, 1, 4], [12, 1, 8], [5, 1, 3]])
 
 
 def by_hand(model: object, facts: torch.Tensor, first: int, last: int) -> float:
@@ -69,6 +69,10 @@ def test_dropout_is_for_training_and_the_penalty_for_lengths() -> None:
 def test_refuses_mixed_types_and_other_models() -> None:
     with pytest.raises(ValueError, match="several types"):
         TypedSoftmax(make("transe-dot"), OFFSETS, 6)(torch.tensor([[0, 0, 1], [0, 0, 4]]))
+    with pytest.raises(ValueError, match="several relations"):
+        TypedSoftmax(make("transe-dot"), OFFSETS, 6)(torch.tensor([[0, 0, 4], [0, 1, 4]]))
+    with pytest.raises(ValueError, match="TypedSoftmax"):
+        Contrast(make("transe-dot"))
     with pytest.raises(ValueError, match="no dot product with a bias"):
         TypedSoftmax(make("distmult"), OFFSETS, 6)
     with pytest.raises(ValueError, match="at least 1"):

@@ -43,7 +43,8 @@ class EmbeddingModel(nn.Module):
     Attributes:
         entities: (num_entities, dim) float32.
         relations: (2 * num_relations, relation_dim) float32.
-        bias: (num_entities, 1) float32 added to an entity's score as target; None where the model has none.
+        bias: (num_entities, 1) float32 added to an entity's score as target, or, where the model is
+            ``biased_by_relation``, (2 * num_relations * num_entities, 1), relation by relation; None for no bias.
         measure: how a query's vector is held against a target's.
     """
 
@@ -51,6 +52,8 @@ class EmbeddingModel(nn.Module):
     Config: ClassVar[type[ModelConfig]] = ModelConfig
     #: Whether targets look different to each relation; training then takes one relation at a time.
     projects: ClassVar[bool] = False
+    #: Whether a target's bias is another one for each relation.
+    biased_by_relation: ClassVar[bool] = False
 
     entities: nn.Parameter
     relations: nn.Parameter
@@ -125,14 +128,22 @@ class EmbeddingModel(nn.Module):
         queries = self.query(self.entities[sources], self.relations[relations])
         entities = self.entities[among]
         if not self.projects:
-            return self._biased(self.similarity(queries, entities), among)
+            return self._biased(self.similarity(queries, entities), relations, among)
         scores = torch.empty(len(sources), len(entities))
         for relation, rows in by_relation(relations):
             scores[rows] = self.similarity(queries[rows], self.targets(entities, self.relations[relation]))
-        return self._biased(scores, among)
+        return self._biased(scores, relations, among)
 
-    def _biased(self, scores: Tensor, among: slice) -> Tensor:
-        return scores if self.bias is None else scores + self.bias[among, 0]
+    def bias_rows(self, relations: Tensor, targets: Tensor) -> Tensor:
+        """Rows of ``bias`` that facts with these relations and targets, (n,) int64 each, have; (n,)."""
+        return relations * self.num_entities + targets if self.biased_by_relation else targets
+
+    def _biased(self, scores: Tensor, relations: Tensor, among: slice) -> Tensor:
+        if self.bias is None:
+            return scores
+        if self.biased_by_relation:
+            return scores + self.bias.view(-1, self.num_entities)[:, among][relations]
+        return scores + self.bias[among, 0]
 
 
 def by_relation(relations: Tensor) -> Iterator[tuple[int, Tensor]]:

@@ -55,16 +55,14 @@ class TransE(EmbeddingModel):
 
 
 class TransEDot(EmbeddingModel):
-    """``(h + r) . t + b_t``, the "TransE" of PGPR (Xian et al. 2019, section 3.4) and of NSER's HeteroEmbed.
-
-    Their bias belongs to relation and target. Here ``r . t`` is what depends on both, beside a bias of the target.
-    """
+    """``(h + r) . t + b_rt``, the "TransE" of PGPR (Xian et al. 2019, section 3.4) and of NSER's HeteroEmbed."""
 
     name = "transe-dot"
+    biased_by_relation = True
 
     def __init__(self, num_entities: int, num_relations: int, config: ModelConfig) -> None:
         super().__init__(num_entities, num_relations, config)
-        self.bias = nn.Parameter(torch.zeros(num_entities, 1))
+        self.bias = nn.Parameter(torch.zeros(2 * num_relations * num_entities, 1))
 
     def initialize(self) -> None:
         """Entities small enough that all targets begin as equals; relations and biases at nothing."""
