@@ -113,4 +113,10 @@ def check_beam(beam: Any, hops: int) -> None:
 
 
 # What differs from the defaults, by dataset; each was chosen on valid.
-TUNED: dict[str, dict[str, Any]] = {}
+_AMAZON = {"warm_up_steps": 600, "validate_queries": 3000, "beam": (25, 10, 25)}
+TUNED: dict[str, dict[str, Any]] = {
+    "Amazon-Beauty": _AMAZON,
+    "Amazon-Cellphones": _AMAZON,
+    "LastFM": {"warm_up_steps": 150, "validate_every": 50, "validate_queries": 0, "beam": (25, 10, 25)},
+    "MovieLens-1M": {"warm_up_steps": 300, "beam": (25, 10, 25)},
+}
