@@ -81,6 +81,8 @@ class Evidence:
     def log_weights(self, metapath: Metapath, walks: Ids) -> NDArray[np.float64]:
         """Logs of the weights of walks along a metapath, (n, hops + 1) entities: (n,)."""
         total = np.zeros(len(walks))
+        if not len(walks):  # scipy gives no array then
+            return total
         for hop in range(1, len(metapath)):
             edges = self._steps[metapath[hop]][walks[:, hop], walks[:, hop + 1]]
             total += np.log(np.maximum(edges, np.finfo(np.float32).tiny))

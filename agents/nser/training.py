@@ -165,9 +165,10 @@ class Learner:
             fair = np.ones(len(items), np.bool_)
             fair[owner[known[1] == negatives[owner]]] = False
         else:
-            row, place = np.divmod(batch, self.lists.shape[1])
-            lower = rng.integers(place + 1, self.lists.shape[1] + (place + 1 == self.lists.shape[1]))
-            listed = lower < self.lists.shape[1]
+            size = self.lists.shape[1]
+            row, above = np.divmod(batch, size)
+            lower = rng.integers(above + 1, size + (above + 1 == size))
+            listed = lower < size
             negatives[listed] = self.lists[row[listed], lower[listed]]
             fair = negatives != items
         gap = self.network.logits_by_row(place, as_tensor(negatives)) - self.network.logits_by_row(
