@@ -284,9 +284,7 @@ def make_network(
     return NserNetwork(first, last, sorted(relations), *sizes, mixture)
 
 
-def _check_ids(
-    note: dict[str, Any], metapaths: Sequence[Metapath], users: EntityType, items: EntityType
-) -> None:
+def _check_ids(note: dict[str, Any], metapaths: Sequence[Metapath], users: EntityType, items: EntityType) -> None:
     """Refuse ids of a note that cannot be ids."""
     numbers = [note["num_entities"], note["interact"], *users[1:], *items[1:], *(r for m in metapaths for r in m)]
     if any(type(number) is not int or not 0 <= number < 1 << 31 for number in numbers):

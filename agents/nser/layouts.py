@@ -81,9 +81,7 @@ def _layout(
     value = np.full(prior.shape, -np.inf)
     if config.allocation != "uniform":
         owner, items = row_numbers(known[0]), known[1]
-        counts = count_metapaths(
-            scores.expand, tree.metapaths, users[owner], items, hidden=int(scores.interact[0])
-        )
+        counts = count_metapaths(scores.expand, tree.metapaths, users[owner], items, hidden=int(scores.interact[0]))
         per_user = np.maximum(np.diff(known[0]), 1)[:, None]
         np.add.at(prior, owner, counts)
         prior = np.minimum(prior / per_user, config.cap)

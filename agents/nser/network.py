@@ -20,9 +20,9 @@ class NserNetwork(nn.Module):
     """Neural-symbolic model of Xian et al. (2020), section 3.2.
 
     Along a metapath ``r1 .. rL`` a user's vector u goes through the modules of its relations, each of which sees what
-    the one before *predicted*, and u beside it: ``q1 = f_r1(u, u)``, ``q_h = f_rh(q_(h-1), u)``. So all walks that stand
-    at one node of a layout share one vector. Hop h leads to entity e of the types that r_h can lead to with probability
-    ``softmax(s q_h . e + b_e)``, s a learnt scale and b_e a learnt bias.
+    the one before *predicted*, and u beside it: ``q1 = f_r1(u, u)``, ``q_h = f_rh(q_(h-1), u)``. So all walks that
+    stand at one node of a layout share one vector. Hop h leads to entity e of the types that r_h can lead to with
+    probability ``softmax(s q_h . e + b_e)``, s a learnt scale and b_e a learnt bias.
 
     Args:
         first: the entities that have a vector are ``first .. last - 1``.

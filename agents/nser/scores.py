@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from kgwalk.data.metapaths import EntityType, Metapath
-from kgwalk.graph import Expand, Graph
+from kgwalk.graph import Expand
 from kgwalk.protocols import Ids, Offsets
 
 from .config import Users
@@ -31,9 +29,7 @@ class ItemScores:
         users: how the network has users.
     """
 
-    def __init__(
-        self, network: NserNetwork, evidence: Evidence, expand: Expand, interact: int, users: Users
-    ) -> None:
+    def __init__(self, network: NserNetwork, evidence: Evidence, expand: Expand, interact: int, users: Users) -> None:
         self.network = network
         self.evidence = evidence
         self.expand = expand

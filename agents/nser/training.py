@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from kgwalk.data import Recommendation
-from kgwalk.data.metapaths import Metapath
 from kgwalk.data.metapath_walks import sample_metapath
+from kgwalk.data.metapaths import Metapath
 from kgwalk.graph import Expand
 from kgwalk.protocols import Ids, Offsets, Scorer
 
@@ -109,9 +109,7 @@ class Learner:
         offsets, _, items = self.expand(users, np.array([self.dataset.interact], np.int32), None, False)
         return offsets, items
 
-    def _users(
-        self, users: Ids, targets: Ids, known: tuple[Offsets, Ids], rng: np.random.Generator
-    ) -> Tensor:
+    def _users(self, users: Ids, targets: Ids, known: tuple[Offsets, Ids], rng: np.random.Generator) -> Tensor:
         """Vectors of users who have not met their target yet, (n, dim)."""
         if self.config.users == "table":
             return self.network.of(as_tensor(users))
@@ -134,7 +132,7 @@ class Learner:
         right = self.network.logits_by_row(place, as_tensor(targets))
         drawn, bounds = torch.from_numpy(candidates), (int(candidates[0]), int(candidates[-1]) + 1)
         if len(candidates) > max(self.config.full_softmax, self.config.negatives):
-            drawn = drawn[torch.randint(len(candidates), (self.config.negatives,)).unique()]
+            drawn = drawn[torch.randperm(len(candidates))[: self.config.negatives]]
             wrong = self.network.logits_of(place, drawn)
         elif len(candidates) == bounds[1] - bounds[0]:
             wrong = self.network.logits(place, *bounds)
