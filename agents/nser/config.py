@@ -52,8 +52,8 @@ class NserConfig:
         cap: most that the prior and the heuristic count a user's walks along a metapath for, 5 in the published code.
         repair: deal out what Algorithm 1 loses by rounding down.
         breadth: of ``score="likelihood"``: 0 gives inner nodes the budgets of Algorithm 1; else so many walks.
-        ranking: of ``score="likelihood"``: by the likelihood of the last hop, or by that of the item's walks: the sum,
-            the best, or that one of them is right.
+        ranking: of ``score="likelihood"``: an item's best last hop (``"last"``, as published), its best walk
+            (``"max"``), the sum of its walks, or that one of them is right (``"noisy-or"``).
         explained: walks listed for an item that ``score="evidence"`` answers.
     """
 

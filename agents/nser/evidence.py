@@ -81,7 +81,7 @@ class Evidence:
     def log_weights(self, metapath: Metapath, walks: Ids) -> NDArray[np.float64]:
         """Logs of the weights of walks along a metapath, (n, hops + 1) entities: (n,)."""
         total = np.zeros(len(walks))
-        if len(walks) == 0:  # scipy has another type for the element of nothing
+        if not len(walks):  # scipy gives no array then
             return total
         for hop in range(1, len(metapath)):
             edges = self._steps[metapath[hop]][walks[:, hop], walks[:, hop + 1]]

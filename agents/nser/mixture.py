@@ -46,10 +46,6 @@ class Mixture(nn.Module):
     ) -> float:
         """Make the first of each row's items likely among the row's items.
 
-        An item is taken to be chosen with a probability proportional to a power of its weight. The power is fitted too,
-        and forgotten: it does not change the order of items, and without it the other numbers would have to make up
-        for weights that are more or less even than choices are.
-
         Args:
             log_likelihood: (n, items, metapaths).
             log_evidence: of the same shape, `NOWHERE` where no walk leads.
@@ -64,13 +60,12 @@ class Mixture(nn.Module):
         log_weights = self.log_weights.clone().requires_grad_()
         # Its logarithm is learnt: it stays positive.
         log_alpha = self.likelihood_weight.clamp(min=_LEAST).log().requires_grad_()
-        log_power = torch.zeros((), requires_grad=True)
-        learnt = [log_weights, log_power, log_alpha] if self.learnt else [log_weights, log_power]
+        learnt = [log_weights, log_alpha] if self.learnt else [log_weights]
         optimizer = torch.optim.LBFGS(learnt, max_iter=steps, line_search_fn="strong_wolfe")
 
         def loss() -> Tensor:
             alpha = log_alpha.exp() if self.learnt else self.likelihood_weight
-            scores = log_power.exp() * (log_weights + alpha * likelihood + evidence).logsumexp(2)
+            scores = (log_weights + alpha * likelihood + evidence).logsumexp(2)
             missed: Tensor = (scores + times).logsumexp(1) - scores[:, 0]
             # A metapath that no walk of these users takes keeps its weight.
             return missed.mean() + 1e-3 * log_weights.square().mean()

@@ -132,7 +132,7 @@ class Learner:
         right = self.network.logits_by_row(place, as_tensor(targets))
         drawn, bounds = torch.from_numpy(candidates), (int(candidates[0]), int(candidates[-1]) + 1)
         if len(candidates) > max(self.config.full_softmax, self.config.negatives):
-            drawn = drawn[torch.unique(torch.randint(len(candidates), (self.config.negatives,)))]
+            drawn = drawn[torch.randperm(len(candidates))[: self.config.negatives]]
             wrong = self.network.logits_of(place, drawn)
         elif len(candidates) == bounds[1] - bounds[0]:
             wrong = self.network.logits(place, *bounds)
@@ -163,9 +163,10 @@ class Learner:
             fair = np.ones(len(items), np.bool_)
             fair[owner[known[1] == negatives[owner]]] = False
         else:
-            row, at = np.divmod(batch, self.lists.shape[1])
-            lower = rng.integers(at + 1, self.lists.shape[1] + (at + 1 == self.lists.shape[1]))
-            listed = lower < self.lists.shape[1]
+            size = self.lists.shape[1]
+            row, above = np.divmod(batch, size)
+            lower = rng.integers(above + 1, size + (above + 1 == size))
+            listed = lower < size
             negatives[listed] = self.lists[row[listed], lower[listed]]
             fair = negatives != items
         gap = self.network.logits_by_row(place, as_tensor(negatives)) - self.network.logits_by_row(

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
+from numpy.typing import NDArray
 
 from kgwalk.agents.nser.config import NserConfig
 from kgwalk.agents.nser.evidence import Evidence
@@ -15,6 +17,8 @@ from kgwalk.agents.nser.network import NserNetwork
 from kgwalk.agents.nser.training import Learner, tail_candidates
 from kgwalk.data import Recommendation
 from kgwalk.search import known_items
+
+Array = NDArray[Any]
 
 
 def network_of(module: str, shop: Recommendation, dropout: float = 0.0) -> NserNetwork:
@@ -31,27 +35,28 @@ def network_of(module: str, shop: Recommendation, dropout: float = 0.0) -> NserN
     return network.eval()
 
 
-def norm(layer: torch.nn.BatchNorm1d, x: np.ndarray) -> np.ndarray:
+def norm(layer: Any, x: Array) -> Array:
     mean, var, weight, bias = (
         part.detach().numpy() for part in (layer.running_mean, layer.running_var, layer.weight, layer.bias)
     )
-    return (x - mean) / np.sqrt(var + layer.eps) * weight + bias
+    normed: Array = (x - mean) / np.sqrt(var + layer.eps) * weight + bias
+    return normed
 
 
-def affine(layer: torch.nn.Linear, x: np.ndarray) -> np.ndarray:
-    return x @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
+def affine(layer: Any, x: Array) -> Array:
+    result: Array = x @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
+    return result
 
 
-def twin(module: str, layers: torch.nn.Module, place: np.ndarray, user: np.ndarray) -> np.ndarray:
+def twin(module: str, layers: Any, place: Array, user: Array) -> Array:
     """A module's equation, once more."""
     f = np.concatenate([place, user], 1)
-    relu = lambda x: np.maximum(x, 0)  # noqa: E731
     if module == "linear":
         return place + affine(layers.outer, f)
     if module == "shallow":
-        return place + affine(layers.outer, norm(layers.norm, relu(affine(layers.inner, f))))
-    a = norm(layers.first_norm, relu(affine(layers.first, f)))
-    b = norm(layers.second_norm, relu(affine(layers.second, a) + f))
+        return place + affine(layers.outer, norm(layers.norm, np.maximum(affine(layers.inner, f), 0)))
+    a = norm(layers.first_norm, np.maximum(affine(layers.first, f), 0))
+    b = norm(layers.second_norm, np.maximum(affine(layers.second, a) + f, 0))
     return affine(layers.third, b)
 
 
@@ -83,7 +88,7 @@ def test_the_full_softmax_is_over_the_type_without_what_the_user_has(shop: Recom
     found = learner._hop(place, targets, tail_candidates(shop, shop.metapaths[0])[-1], known)
     expected = []
     for row in range(3):
-        open_items = list(range(shop.items.first, shop.items.last))
+        open_items = range(shop.items.first, shop.items.last)
         held = set(known[1][known[0][row] : known[0][row + 1]].tolist()) - {int(targets[row])}
         logits = network.logits(place[row : row + 1], 0, shop.graph.num_entities)[0]
         allowed = torch.tensor([i for i in open_items if i not in held])
