@@ -15,8 +15,9 @@ CARD = Card(name="Shop", folder="shop", title="A shop", interaction="buys")
 def world() -> Recommendation:
     reader = TripleReader()
     train = reader.add(b"user/0\tbuys\titem/0\nuser/0\tbuys\titem/1\nuser/1\tbuys\titem/2\n", "train")
+    test = reader.add(b"user/1\tbuys\titem/1\n", "test")
     facts = reader.add(b"item/0\tmade_by\tmaker/0\nitem/3\tmade_by\tmaker/0\n", "kg")
-    return assemble_recommendation(CARD, reader, facts, {"train": train, "test": train[:1]})
+    return assemble_recommendation(CARD, reader, facts, {"train": train, "test": test})
 
 
 def test_new_users_stand_in_the_graph_with_their_items(world: Recommendation) -> None:
