@@ -2,7 +2,7 @@
 #
 # PYTHON       interpreter to make .venv from, 3.10 or newer     make setup PYTHON=python3.12
 # TORCH_INDEX  package index to take torch from, see README      make setup TORCH_INDEX=https://...
-# PYTEST_ARGS  for pytest                                        make test PYTEST_ARGS="-k beam -x"
+# PYTEST_ARGS  for pytest; -n0 for one process                   make test PYTEST_ARGS="-k beam -x"
 # FUZZ_INPUTS  mutated inputs per reader                         make fuzz FUZZ_INPUTS=1000000
 
 PYTHON ?= python3
@@ -54,8 +54,9 @@ quickstart: setup  ## train a walker on the embedded Family graph and show its p
 
 test: test-cpp test-python  ## all tests: C++ core, then Python
 
+# A worker a core, each with one thread: workers that share cores among their threads wait for each other.
 test-python: setup
-	$(BIN)/python -m pytest $(PYTEST_ARGS)
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n $(JOBS) $(PYTEST_ARGS)
 
 test-cpp: setup
 	$(CSRC) test

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import sparse
 
 from kgwalk.data import Dataset
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.graph import Expand, Graph
 from kgwalk.protocols import Ids, Ranked
 from kgwalk.scorers import LinearScorer, cosine_weights, training_profiles

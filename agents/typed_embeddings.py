@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from kgwalk.data import Dataset
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.evaluation import RecommendationProtocol, evaluate_recommendations
 from kgwalk.graph import Expand, Graph
 from kgwalk.protocols import Ids, Ranked

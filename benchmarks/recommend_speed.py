@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 from benchmarks.common import print_table, save_result
 from kgwalk._core import Expand, set_num_threads
 from kgwalk.data import load
-from kgwalk.data.metapath_walks import check_metapaths, count_metapaths, sample_metapath
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
+from kgwalk.data.recommendation.metapath_walks import check_metapaths, count_metapaths, sample_metapath
 from kgwalk.protocols import Ids
 from kgwalk.search import MetapathLayout, allocate, metapath_layout, metapath_tree, rank_paths, search_metapaths
 

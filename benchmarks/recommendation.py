@@ -29,7 +29,7 @@ from kgwalk import _core, agents
 from kgwalk.agents.checkpoint import NAME as CHECKPOINT
 from kgwalk.cli.settings import apply_settings
 from kgwalk.data.dataset import facts_of, fingerprint
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.evaluation import evaluate_recommendations, paired_bootstrap
 from kgwalk.graph import Graph
 from kgwalk.protocols import Scorer

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from kgwalk.data import Dataset, Directions, Recommendation
-from kgwalk.data.metapaths import EntityType, Metapath
+from kgwalk.data.recommendation.metapaths import EntityType, Metapath
 from kgwalk.graph import Expand, Graph
 from kgwalk.protocols import Ids, Ranked, Scorer
 from kgwalk.scorers import load as load_scorer

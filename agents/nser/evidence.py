@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from kgwalk.data.dataset import facts_of
-from kgwalk.data.metapaths import EntityType, Metapath
+from kgwalk.data.recommendation.metapaths import EntityType, Metapath
 from kgwalk.graph import Graph
 from kgwalk.protocols import Ids, Offsets
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from kgwalk.data.metapath_walks import count_metapaths
+from kgwalk.data.recommendation.metapath_walks import count_metapaths
 from kgwalk.protocols import Ids, Offsets, Ranked
 from kgwalk.search import MetapathLayout, MetapathTree, allocate, metapath_layout, rank_paths, search_metapaths
 from kgwalk.search.paths import row_numbers

@@ -8,7 +8,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from kgwalk.data.metapath_walks import sample_metapath
+from kgwalk.data.recommendation.metapath_walks import sample_metapath
 from kgwalk.protocols import Ids, Ranked
 from kgwalk.search import Paths
 from kgwalk.search.paths import join_offsets, take_rows

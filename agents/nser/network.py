@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from kgwalk.data.metapaths import Metapath
+from kgwalk.data.recommendation.metapaths import Metapath
 
 from .mixture import Mixture
 from .modules import MODULES

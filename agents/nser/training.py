@@ -12,8 +12,8 @@ from torch import Tensor
 from torch.nn import functional
 
 from kgwalk.data import Recommendation
-from kgwalk.data.metapath_walks import sample_metapath
-from kgwalk.data.metapaths import Metapath
+from kgwalk.data.recommendation.metapath_walks import sample_metapath
+from kgwalk.data.recommendation.metapaths import Metapath
 from kgwalk.graph import Expand
 from kgwalk.protocols import Ids, Offsets, Scorer
 

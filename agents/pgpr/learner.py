@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from kgwalk import ragged
 from kgwalk.data import Dataset
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.graph import ActionSets, Expand
 from kgwalk.protocols import Ids, Ranked, Scorer
 from kgwalk.scorers import EmbeddingScorer

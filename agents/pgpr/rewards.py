@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from kgwalk.data.metapaths import EntityType, Metapath
+from kgwalk.data.recommendation.metapaths import EntityType, Metapath
 from kgwalk.protocols import FinishedWalks, Ids, Scorer
 from kgwalk.scorers.facts import score_facts
 

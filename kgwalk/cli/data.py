@@ -72,7 +72,7 @@ def report(
     """
     from kgwalk.cli.data_report import print_reachability, print_report
     from kgwalk.data import Recommendation
-    from kgwalk.data.reachability import reachability
+    from kgwalk.data.recommendation.reachability import reachability
     from kgwalk.data.report import report as measure
 
     loaded = load_dataset(dataset, data_dir)
@@ -181,7 +181,7 @@ def import_(
     what a user likes: `kgwalk data import --interactions ratings.csv --attributes items.csv --out shop`.
     """
     from kgwalk.data.importing import import_files
-    from kgwalk.data.importing_interactions import import_interactions
+    from kgwalk.data.recommendation.importing import import_interactions
 
     paths = files or []
     if interactions is None:

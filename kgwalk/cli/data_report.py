@@ -7,8 +7,8 @@ from rich.table import Table
 
 from kgwalk.cli.console import out
 from kgwalk.data.importing import Imported
-from kgwalk.data.importing_interactions import ImportedInteractions
-from kgwalk.data.reachability import Reachability
+from kgwalk.data.recommendation.importing import ImportedInteractions
+from kgwalk.data.recommendation.reachability import Reachability
 from kgwalk.data.report import DatasetReport
 
 

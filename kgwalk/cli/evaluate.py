@@ -47,7 +47,7 @@ def evaluate(
     an agent that walks, only items with a path count; --fill measures full lists beside them.
     """
     from kgwalk import evaluation
-    from kgwalk.data.recommendation import Recommendation
+    from kgwalk.data.recommendation.dataset import Recommendation
 
     agent, dataset = load_run(run, data_dir, threads)
     agent = with_scorers(agent, dataset, rerank=rerank, rerank_weight=rerank_weight, prune=prune, prune_to=prune_to)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 
 from kgwalk.data.cards import Card, DataFile, Source
-from kgwalk.data.recommendation_catalog import RECOMMENDATION_CARDS
+from kgwalk.data.recommendation.catalog import RECOMMENDATION_CARDS
 
 CONVE = "f3c0eb286025410fa5b4c04696c918264163d0ca"
 MINERVA = Source("shehzaadzd/MINERVA", "d2f44ad7b48490fe73627cdd357e1465d67d9d75", licence="Apache-2.0")

@@ -11,14 +11,14 @@ import pooch  # type: ignore[import-untyped]
 
 from kgwalk._core import FormatError, TripleReader
 from kgwalk.data.assemble import assemble
-from kgwalk.data.bookshop import bookshop
 from kgwalk.data.card_json import CARD_FILE, read_card
 from kgwalk.data.cards import Card
 from kgwalk.data.catalog import find_card, plain_name
 from kgwalk.data.dataset import Dataset
 from kgwalk.data.family import family
 from kgwalk.data.files import MissingDataError, locate, missing, read_bytes
-from kgwalk.data.recommendation_files import read_recommendation
+from kgwalk.data.recommendation.bookshop import bookshop
+from kgwalk.data.recommendation.files import read_recommendation
 from kgwalk.protocols import Ids
 
 VARIABLE = "KGWALK_DATA"

@@ -9,8 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgwalk.data.dataset import Dataset
-from kgwalk.data.metapaths import EntityType, Metapath
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
+from kgwalk.data.recommendation.metapaths import EntityType, Metapath
 from kgwalk.envs.scorer_option import scorer_option
 from kgwalk.protocols import FinishedWalks, Ids, RewardTerm, Scorer
 from kgwalk.scorers.facts import score_facts

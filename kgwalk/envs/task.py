@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 
 from kgwalk import _core, data
 from kgwalk.data.dataset import Dataset, Directions
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.envs.scorer_option import scorer_option
 from kgwalk.protocols import Ids
 from kgwalk.scorers.pruning import pruned

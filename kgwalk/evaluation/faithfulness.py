@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgwalk._core import Expand, Overlay
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.evaluation.path_quality import Explained, explanations
 from kgwalk.evaluation.top_k import are_among, select
 from kgwalk.protocols import Ids, Offsets, Ranked

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.signal import lfilter
 
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.evaluation.top_k import cut
 from kgwalk.protocols import Ranked
 from kgwalk.search.paths import Paths
@@ -62,7 +62,7 @@ def path_quality(
         dataset: Whose graph the paths walk.
         k: Items of each list that count.
         days: (n,) when the interactions of ``dataset.splits["train"]`` took place, in any unit; see
-            ``kgwalk.data.dates.interaction_days``.
+            ``kgwalk.data.recommendation.dates.interaction_days``.
         num_patterns: Patterns that there can be; by default the set's metapaths, or those that occur if it has none.
 
     Returns:

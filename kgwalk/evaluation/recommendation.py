@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.evaluation.catalogue import cold_items, coverage, diversity, fact_neighbours
 from kgwalk.evaluation.ranking import check_finite
 from kgwalk.evaluation.recommendation_report import ListReport, RecommendationProtocol, RecommendationReport

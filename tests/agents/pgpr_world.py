@@ -8,7 +8,7 @@ import torch
 from kgwalk._core import TripleReader
 from kgwalk.agents.pgpr.policy import PgprNetwork, PgprPolicyConfig
 from kgwalk.data.cards import Card
-from kgwalk.data.recommendation import Recommendation, assemble_recommendation
+from kgwalk.data.recommendation.dataset import Recommendation, assemble_recommendation
 
 CARD = Card(name="Shop", folder="shop", title="A shop of a test", interaction="buys", max_out_degree=32)
 METAPATHS = ("buys made_by ^made_by", "buys ^buys buys")

@@ -12,7 +12,7 @@ from kgwalk.agents.pgpr import Pgpr, PgprConfig, PgprPolicyConfig
 from kgwalk.agents.pgpr.learner import ndcg_of_one
 from kgwalk.agents.pgpr.rewards import WalkReward
 from kgwalk.data import Dataset, new_users
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.graph import Expand, Overlay
 from kgwalk.protocols import Agent, FinishedWalks, Ranked, Walker
 from kgwalk.scorers import MODELS, EmbeddingScorer

@@ -8,7 +8,7 @@ from kgwalk.agents.pgpr.learner import actor_critic
 from kgwalk.agents.pgpr.policy import PgprPolicy, PgprPolicyConfig
 from kgwalk.agents.rollouts import follow, roll_out
 from kgwalk.data import new_users
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.graph import ActionSets, Expand
 from kgwalk.protocols import Candidates, Moves
 

@@ -13,7 +13,7 @@ from kgwalk import agents, scorers
 from kgwalk._core import TripleReader
 from kgwalk.agents import TransEDotAgent, TypedEmbeddingConfig
 from kgwalk.agents.checkpoint import NAME as CHECKPOINT
-from kgwalk.data.recommendation import Recommendation, assemble_recommendation
+from kgwalk.data.recommendation.dataset import Recommendation, assemble_recommendation
 from kgwalk.evaluation import evaluate_recommendations
 from kgwalk.scorers import ModelConfig
 from kgwalk.tensors import load_tensors, save_tensors

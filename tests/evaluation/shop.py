@@ -8,7 +8,7 @@ import numpy as np
 
 from kgwalk._core import TripleReader
 from kgwalk.data import Card
-from kgwalk.data.recommendation import Recommendation, assemble_recommendation
+from kgwalk.data.recommendation.dataset import Recommendation, assemble_recommendation
 from kgwalk.protocols import Ids, Ranked
 from kgwalk.search.paths import Paths
 

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 import kgwalk.data
-from kgwalk.data.dates import interaction_days
 from kgwalk.data.files import DamagedFileError, MissingDataError
+from kgwalk.data.recommendation.dates import interaction_days
 from kgwalk.evaluation import path_quality
 from kgwalk.evaluation.path_quality import explanations, smoothed
 from kgwalk.protocols import Ranked

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgwalk.data.files import DamagedFileError, locate, missing, read_text
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
 
 FILE = "train_dates.txt"
 _DATE = re.compile(r"\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])")

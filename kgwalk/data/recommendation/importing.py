@@ -13,9 +13,9 @@ import numpy as np
 from kgwalk._core import FormatError, TripleReader
 from kgwalk.data.card_json import CARD_FILE, card_to_json
 from kgwalk.data.cards import Card, DataFile
-from kgwalk.data.columns import Table, read_table
 from kgwalk.data.importing import check_replaceable, write_folder
-from kgwalk.data.recommendation import VALID_FROM, Recommendation, assemble_recommendation
+from kgwalk.data.recommendation.columns import Table, read_table
+from kgwalk.data.recommendation.dataset import VALID_FROM, Recommendation, assemble_recommendation
 from kgwalk.data.split import Shares, split_interactions
 from kgwalk.data.tables import add_file
 from kgwalk.protocols import Ids
@@ -86,7 +86,7 @@ def import_interactions(
     one interaction of everyone stays in train. The same files and seed give the same folder, byte for byte.
 
     Args:
-        interactions: a table with a column of users and one of items, see `kgwalk.data.columns.read_table`.
+        interactions: a table with a column of users and one of items, see `columns.read_table`.
         out: the folder to make.
         facts: files of triples, see `kgwalk.data.tables.add_file`; a name that is an item's id is that item.
         attributes: tables with a column of items; every other column is a relation from the item to its values.

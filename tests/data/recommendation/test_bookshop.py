@@ -7,7 +7,7 @@ import pytest
 from scipy import sparse
 
 from kgwalk.data import Recommendation, bookshop, load
-from kgwalk.data.bookshop import METAPATHS
+from kgwalk.data.recommendation.bookshop import METAPATHS
 
 
 def test_the_default_shop_is_always_the_same():

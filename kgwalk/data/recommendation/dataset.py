@@ -18,7 +18,7 @@ from kgwalk._core import FormatError, Graph, Names, TripleReader
 from kgwalk.data.cards import Card
 from kgwalk.data.dataset import Dataset, fingerprint
 from kgwalk.data.labels import read_labels
-from kgwalk.data.metapaths import (
+from kgwalk.data.recommendation.metapaths import (
     EntityType,
     Metapath,
     Signature,
@@ -53,7 +53,7 @@ class Recommendation(Dataset):
     def metapaths(self) -> tuple[Metapath, ...]:
         """Relations hop by hop from a user to an item that the set is walked along, never none.
 
-        Those that its files state, or else `kgwalk.data.metapaths.default_metapaths`.
+        Those that its files state, or else `kgwalk.data.recommendation.metapaths.default_metapaths`.
         """
         return self.stated_metapaths or default_metapaths(self)
 

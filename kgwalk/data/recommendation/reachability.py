@@ -14,9 +14,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgwalk._core import Expand
-from kgwalk.data.item_sets import item_sets
-from kgwalk.data.metapaths import Metapath, check_metapath
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
+from kgwalk.data.recommendation.item_sets import item_sets
+from kgwalk.data.recommendation.metapaths import Metapath, check_metapath
 from kgwalk.protocols import Ids
 
 #: A metapath that leads a user to this share of all items, or more, on average tells nothing about any of them.

@@ -9,7 +9,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from kgwalk._core import Expand, Graph, Overlay, set_num_threads
-from kgwalk.data.metapath_walks import check_metapath, check_metapaths, count_metapaths, metapath_ends, sample_metapath
+from kgwalk.data.recommendation.metapath_walks import (
+    check_metapath,
+    check_metapaths,
+    count_metapaths,
+    metapath_ends,
+    sample_metapath,
+)
 
 BUY, MAKER, ALSO = 0, 1, 2
 R = 3

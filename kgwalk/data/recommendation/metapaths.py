@@ -13,7 +13,7 @@ from kgwalk.data.dataset import INVERSE, facts_of
 from kgwalk.protocols import Ids
 
 if TYPE_CHECKING:
-    from kgwalk.data.recommendation import Recommendation
+    from kgwalk.data.recommendation.dataset import Recommendation
 
 Metapath = tuple[int, ...]
 

@@ -6,7 +6,7 @@ import pytest
 from kgwalk._core import TripleReader
 from kgwalk.data import new_users
 from kgwalk.data.cards import Card
-from kgwalk.data.recommendation import Recommendation, assemble_recommendation
+from kgwalk.data.recommendation.dataset import Recommendation, assemble_recommendation
 
 CARD = Card(name="Shop", folder="shop", title="A shop", interaction="buys")
 

@@ -9,7 +9,7 @@ import numpy as np
 from kgwalk._core import FormatError, TripleReader
 from kgwalk.data.cards import Card
 from kgwalk.data.files import locate, read_bytes, read_text
-from kgwalk.data.recommendation import Recommendation, assemble_recommendation
+from kgwalk.data.recommendation.dataset import Recommendation, assemble_recommendation
 from kgwalk.data.split import Shares, split_interactions
 
 _TEST_SEED = 0

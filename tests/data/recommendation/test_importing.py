@@ -14,7 +14,7 @@ from typer.testing import CliRunner
 from kgwalk._core import FormatError
 from kgwalk.cli import app
 from kgwalk.data import DamagedFileError, MissingDataError, Recommendation, load
-from kgwalk.data.importing_interactions import import_interactions
+from kgwalk.data.recommendation.importing import import_interactions
 from kgwalk.data.split import Shares, split_interactions
 
 RATINGS = "userId,movieId,rating,when\n" + "".join(

@@ -9,9 +9,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgwalk._core import FormatError
-from kgwalk.data import CARDS, DamagedFileError, Recommendation, load, recommendation
+from kgwalk.data import CARDS, DamagedFileError, Recommendation, load
 from kgwalk.data.dataset import contains
-from kgwalk.data.recommendation_catalog import RECOMMENDATION_CARDS
+from kgwalk.data.recommendation import dataset as recommendation
+from kgwalk.data.recommendation.catalog import RECOMMENDATION_CARDS
 from kgwalk.data.report import report
 from kgwalk.data.verify import verify
 

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from kgwalk._core import Expand
-from kgwalk.data.metapaths import EntityType
+from kgwalk.data.recommendation.metapaths import EntityType
 from kgwalk.protocols import Ids, Offsets
 
 Bits = NDArray[np.uint8]

@@ -19,10 +19,10 @@ from itertools import pairwise
 import numpy as np
 
 from kgwalk._core import TripleReader
-from kgwalk.data.book_titles import GENRES, TitleBook
 from kgwalk.data.person_names import SURNAMES, NameBook
-from kgwalk.data.recommendation import Recommendation, assemble_recommendation
-from kgwalk.data.recommendation_catalog import BOOKSHOP
+from kgwalk.data.recommendation.book_titles import GENRES, TitleBook
+from kgwalk.data.recommendation.catalog import BOOKSHOP
+from kgwalk.data.recommendation.dataset import Recommendation, assemble_recommendation
 from kgwalk.protocols import Ids
 
 Fact = tuple[str, str, str]

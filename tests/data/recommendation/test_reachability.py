@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kgwalk._core import Expand, Graph
-from kgwalk.data import bookshop, item_sets, load, reachability
-from kgwalk.data.metapaths import EntityType, default_metapaths
+from kgwalk.data import bookshop, load, reachability
+from kgwalk.data.recommendation import item_sets
+from kgwalk.data.recommendation.metapaths import EntityType, default_metapaths
 
 
 def walked(graph, source, relations):
@@ -49,7 +50,7 @@ def test_item_sets_equal_walks_listed_one_by_one(drawn, cost, chunk):
 @pytest.mark.parametrize("split", ["valid", "test"])
 @pytest.mark.parametrize("chunk", [1, 10_000, 1 << 27])
 def test_figures_equal_a_count_by_hand(split, chunk, monkeypatch):
-    monkeypatch.setattr(import_module("kgwalk.data.reachability"), "_BYTES", chunk)
+    monkeypatch.setattr(import_module("kgwalk.data.recommendation.reachability"), "_BYTES", chunk)
     data = bookshop(seed=2, readers=24, authors=20)
     found = reachability(data, split)
     pairs, items = data.queries(split), data.items

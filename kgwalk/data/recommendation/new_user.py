@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from kgwalk._core import Expand, Overlay
-from kgwalk.data.recommendation import Recommendation
+from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.protocols import Ids
 
 
