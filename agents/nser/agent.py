@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 
 from kgwalk.data import Dataset, Directions, Recommendation
 from kgwalk.data.recommendation.metapaths import EntityType, Metapath
+from kgwalk.evaluation import RecommendationProtocol, evaluate_recommendations
 from kgwalk.graph import Expand, Graph
 from kgwalk.protocols import Ids, Ranked, Scorer
 from kgwalk.scorers import load as load_scorer
@@ -139,8 +141,11 @@ class Nser:
             num_entities=dataset.graph.num_entities,
         )
         learner = Learner(network, dataset, metapaths, config, seed, teacher)
-        valid = first_of_valid(dataset, config.validate_users, seed).splits["valid"]
-        selection = Selection(agent.on(dataset.graph), network.mixture, valid)
+        sample = first_of_valid(dataset, config.validate_users, seed)
+        if config.score == "evidence":
+            selection: Callable[[], float] = Selection(agent.on(dataset.graph), network.mixture, sample.splits["valid"])
+        else:
+            selection = partial(_ndcg, agent, sample)
         return Trainer(
             network,
             torch.optim.Adam(network.parameters(), lr=config.learning_rate, weight_decay=config.weight_decay),
@@ -269,6 +274,12 @@ class Nser:
             items=items,
             num_entities=note["num_entities"],
         )
+
+
+def _ndcg(agent: Nser, sample: Recommendation) -> float:
+    """NDCG@10 of the lists that an agent gives the users of valid."""
+    protocol = RecommendationProtocol(cutoffs=(10,), cold_cutoff=10)
+    return float(evaluate_recommendations(agent, sample, "valid", protocol, progress=False).metrics["ndcg@10"])
 
 
 def make_network(

@@ -74,7 +74,7 @@ class NserConfig:
     weight_decay: float = 0.0
     learning_rate: float = 0.01
     batch_size: int = 1024
-    steps: int = 1000
+    steps: int = 600
     validate_every: int = 100
     validate_users: int = 3000
     patience: int = 3

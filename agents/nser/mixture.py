@@ -10,6 +10,8 @@ from torch import Tensor, nn
 #: Of an item to which no walk leads. Finite, so that a row without any has a gradient, which is 0.
 NOWHERE = -1e30
 _LEAST = 1e-3
+#: Weight of the logarithms' mean square in the loss: metapaths of which little is known stay alike.
+_RIDGE = 1e-2
 
 
 class Mixture(nn.Module):
@@ -67,8 +69,7 @@ class Mixture(nn.Module):
             alpha = log_alpha.exp() if self.learnt else self.likelihood_weight
             scores = (log_weights + alpha * likelihood + evidence).logsumexp(2)
             missed: Tensor = (scores + times).logsumexp(1) - scores[:, 0]
-            # A metapath that no walk of these users takes keeps its weight.
-            return missed.mean() + 1e-3 * log_weights.square().mean()
+            return missed.mean() + _RIDGE * log_weights.square().mean()
 
         def closure() -> Tensor:
             optimizer.zero_grad()

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from kgwalk.data import Recommendation
-from kgwalk.data.recommendation.metapath_walks import sample_metapath
+from kgwalk.data.recommendation.metapath_walks import count_metapaths, sample_metapath
 from kgwalk.data.recommendation.metapaths import Metapath
 from kgwalk.graph import Expand
 from kgwalk.protocols import Ids, Offsets, Scorer
@@ -23,6 +23,8 @@ from .network import NserNetwork, as_tensor
 
 #: The score of what is no negative; finite, for sums.
 _NOWHERE = -1e30
+#: Positives by which it is estimated how often a metapath leads to one.
+_COUNTED = 4096
 
 
 class Learner:
@@ -66,6 +68,7 @@ class Learner:
             self.lists = teacher_lists(dataset, teacher, config.teacher_top)
             users = np.arange(dataset.users.first, dataset.users.last, dtype=np.int32)
             self.pairs = np.column_stack([np.repeat(users, self.lists.shape[1]), self.lists.reshape(-1)])
+        self.share = self._reach()
         self.batches = ShuffledBatches(np.arange(len(self.pairs)), config.batch_size, seed)
         self.column = torch.full((dataset.graph.num_entities,), -1)
 
@@ -77,7 +80,7 @@ class Learner:
         """See ``Trainer``."""
         c = self.config
         rng = np.random.default_rng([self.seed, 1, step])
-        number = int(rng.integers(len(self.metapaths)))
+        number = int(rng.choice(len(self.metapaths), p=self.share))
         batch = self.batches(step)
         users, items = np.ascontiguousarray(self.pairs[batch, 0]), np.ascontiguousarray(self.pairs[batch, 1])
         rows, walks = sample_metapath(
@@ -104,6 +107,16 @@ class Learner:
             logged["train/rank"] = ranking.item()
             loss = loss + c.rank_weight * ranking
         return loss, logged
+
+    def _reach(self) -> NDArray[np.float64]:
+        """How often each metapath is walked: as it leads to positive items, by a sample of them."""
+        rng = np.random.default_rng([self.seed, 2])
+        some = self.pairs[rng.choice(len(self.pairs), min(len(self.pairs), _COUNTED), replace=False)]
+        users, items = (np.ascontiguousarray(column) for column in some.T)
+        counts = count_metapaths(self.expand, self.metapaths, users, items, hidden=self.dataset.interact)
+        reached = np.asarray((counts > 0).mean(0)) + 1e-3  # none is left out
+        share: NDArray[np.float64] = reached / reached.sum()
+        return share
 
     def _known(self, users: Ids) -> tuple[Offsets, Ids]:
         offsets, _, items = self.expand(users, np.array([self.dataset.interact], np.int32), None, False)

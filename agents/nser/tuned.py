@@ -6,5 +6,6 @@ from typing import Any
 
 #: Differences from ``NserConfig``, by dataset.
 TUNED: dict[str, dict[str, Any]] = {
-    "LastFM": {"steps": 400, "validate_every": 50, "validate_users": 0, "batch_size": 512},
+    "LastFM": {"steps": 500, "validate_users": 0},
+    "MovieLens-1M": {"steps": 1000, "validate_every": 200},
 }

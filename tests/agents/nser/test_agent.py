@@ -14,7 +14,9 @@ import torch
 from kgwalk import data
 from kgwalk.agents.checkpoint import NAME as CHECKPOINT
 from kgwalk.agents.nser import Nser, NserConfig
+from kgwalk.agents.nser.selection import Selection
 from kgwalk.data import Recommendation
+from kgwalk.evaluation import evaluate_recommendations
 from kgwalk.graph import Expand, Overlay
 from kgwalk.protocols import Agent, Ids, Ranked
 from kgwalk.search import known_items
@@ -50,6 +52,25 @@ def agent(request: pytest.FixtureRequest, shop: Recommendation, trained: Path, t
 
 def test_it_is_an_agent(agent: Nser) -> None:
     assert isinstance(agent, Agent)
+
+
+def test_selection_measures_what_evaluation_measures(shop: Recommendation, trained: Path) -> None:
+    agent = Nser.load(trained, shop.fingerprint)
+    agent.config = dataclasses.replace(agent.config, budget=len(shop.items))
+    selection = Selection(agent.on(shop.graph), agent.network.mixture, shop.splits["valid"])
+    measured = selection()
+    other = dataclasses.replace(shop, splits={**shop.splits, "valid": shop.splits["valid"][1::2]})
+    report = evaluate_recommendations(agent, other, "valid", progress=False)
+    assert 0 < measured < 1
+    assert measured == pytest.approx(report.metrics["ndcg@10"], rel=1e-6)
+
+
+def test_the_published_score_selects_by_the_lists_that_it_gives(shop: Recommendation, tmp_path: Path) -> None:
+    config = dataclasses.replace(SMALL, **LIKELIHOOD, steps=1, validate_every=1)
+    agent = Nser.fit(shop, config, tmp_path)
+    report = evaluate_recommendations(agent, shop, "valid", progress=False)
+    selected = load_tensors(tmp_path / CHECKPOINT)[1]["progress"]["best"]
+    assert selected == pytest.approx(report.metrics["ndcg@10"], rel=1e-6)
 
 
 def test_same_seed_same_run(shop: Recommendation, trained: Path, tmp_path: Path) -> None:

@@ -16,6 +16,8 @@ from kgwalk.agents.nser.mixture import NOWHERE, Mixture
 from kgwalk.agents.nser.network import NserNetwork
 from kgwalk.agents.nser.training import Learner, tail_candidates
 from kgwalk.data import Recommendation
+from kgwalk.data.recommendation.metapath_walks import sample_metapath
+from kgwalk.graph import Expand
 from kgwalk.search import known_items
 
 Array = NDArray[Any]
@@ -180,6 +182,20 @@ def test_the_mixture_learns_which_metapath_tells() -> None:
     fixed = Mixture(2, 0.25)
     fixed.fit(rng.normal(size=evidence.shape).astype(np.float32), evidence)
     assert fixed.likelihood_weight == 0.25
+
+
+def test_a_metapath_is_walked_as_often_as_it_leads_to_positives(shop: Recommendation) -> None:
+    train = shop.splits["train"]
+    learner = Learner(network_of("shallow", shop), shop, shop.metapaths, NserConfig(dim=5), 0)
+    reached = [np.zeros(len(train), bool) for _ in shop.metapaths]
+    for number, metapath in enumerate(shop.metapaths):
+        for row, (user, _, item) in enumerate(train.tolist()):
+            users, items = (np.array([one], np.int32) for one in (user, item))
+            pairs, _ = sample_metapath(Expand(shop.graph), metapath, users, items, hidden=shop.interact)
+            reached[number][row] = len(pairs) > 0
+    expected = np.mean(reached, axis=1)
+    assert 0 < expected.min() < expected.max() == 1
+    np.testing.assert_allclose(learner.share, expected / expected.sum(), atol=2e-3)
 
 
 def test_candidates_are_of_the_types_that_a_hop_leads_to(shop: Recommendation) -> None:
