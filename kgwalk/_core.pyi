@@ -115,6 +115,9 @@ class Overlay:
     def __init__(self, graph: Graph, hidden: Ids, added: Ids, added_types: list[int] = ...) -> None: ...
     @property
     def num_entities(self) -> int: ...
+    @property
+    def heads(self) -> Ids:
+        """Entities that have other edges than in the graph, rising; added ones are among them."""
 
 class Expand:
     """The ragged neighbour kernel over graph, overlay and degree cap."""

@@ -168,7 +168,8 @@ class Nser:
         expand = graph if isinstance(graph, Expand) else Expand(graph)
         if self._evidence is None or self._evidence[0] is not expand.graph:
             self._evidence = expand.graph, Evidence(expand.graph, self.interact, self.items, self.metapaths)
-        return ItemScores(self.network, self._evidence[1], expand, self.interact, self.config.users)
+        evidence = self._evidence[1].through(expand)
+        return ItemScores(self.network, evidence, expand, self.interact, self.config.users)
 
     def answer(self, queries: Ids, graph: Graph | Expand) -> Ranked:
         """See ``kgwalk.protocols.Agent``: items the user does not have, at most ``config.budget``, with their paths.

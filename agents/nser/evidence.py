@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,8 +11,9 @@ from scipy import sparse
 
 from kgwalk.data.dataset import facts_of
 from kgwalk.data.recommendation.metapaths import EntityType, Metapath
-from kgwalk.graph import Graph
+from kgwalk.graph import Expand, Graph
 from kgwalk.protocols import Ids, Offsets
+from kgwalk.search.paths import row_numbers
 
 Floats = NDArray[np.float32]
 
@@ -25,7 +27,8 @@ class Evidence:
     user's items are all alike. So the walks along ``interact r ^r`` add up to the cosines, by tf-idf, of an item with
     each of the user's, and those along ``interact ^interact interact`` to item-based collaborative filtering.
 
-    Items are what is described, by users and facts alike; of a relation between others it is the head.
+    Items are what is described, by users and facts alike; of a relation between others it is the head. Weights are
+    those of the graph; an overlay (`through`) takes edges away and adds some, and changes no other's weight.
 
     Args:
         graph: what is walked.
@@ -44,12 +47,26 @@ class Evidence:
         self.items = items
         self.metapaths = tuple(metapaths)
         self.num_entities = graph.num_entities
+        self._shape = graph.num_entities, graph.num_entities
         facts = facts_of(graph)
         self._steps: dict[int, sparse.csr_array] = {}
+        self._units: dict[int, tuple[NDArray[np.float64], NDArray[np.float64]]] = {}
         for relation in sorted({relation for metapath in metapaths for relation in metapath[1:]}):
             forward = relation % graph.num_relations
-            weights = self._weights(facts[facts[:, 1] == forward])
+            units, weights = self._weights(facts[facts[:, 1] == forward])
+            # The weight of an edge is the product of what its two ends have.
+            self._units[relation] = units if relation == forward else (units[1], units[0])
             self._steps[relation] = weights if relation == forward else weights.T.tocsr()
+
+    def through(self, expand: Expand) -> Evidence:
+        """What the graph says through an overlay, edges between its own entities only."""
+        if expand.overlay is None:
+            return self
+        heads = expand.overlay.heads
+        heads = heads[heads < self.num_entities]
+        seen = copy(self)
+        seen._steps = {relation: self._replaced(relation, heads, expand) for relation in self._steps}
+        return seen
 
     def __call__(self, known: tuple[Offsets, Ids]) -> list[Floats]:
         """Summed weights of walks from users to items.
@@ -88,8 +105,19 @@ class Evidence:
             total += np.log(np.maximum(edges, np.finfo(np.float32).tiny))
         return total
 
-    def _weights(self, facts: Ids) -> sparse.csr_array:
-        """Weights of a relation's edges, (num_entities, num_entities), at (head, tail)."""
+    def _replaced(self, relation: int, heads: Ids, expand: Expand) -> sparse.csr_array:
+        """A relation's edges, those from ``heads`` as an expansion has them."""
+        offsets, _, tails = expand(heads, np.array([relation], np.int32), None, False)
+        rows, inside = heads[row_numbers(offsets)], tails < self.num_entities
+        rows, tails = rows[inside], tails[inside]
+        of_heads, of_tails = self._units[relation]
+        added = sparse.csr_array(((of_heads[rows] * of_tails[tails]).astype(np.float32), (rows, tails)), self._shape)
+        kept = np.ones(self.num_entities, np.float32)
+        kept[heads] = 0
+        return sparse.csr_array(sparse.diags_array(kept) @ self._steps[relation] + added)
+
+    def _weights(self, facts: Ids) -> tuple[tuple[NDArray[np.float64], NDArray[np.float64]], sparse.csr_array]:
+        """What the ends of a relation's edges have, and the edges' weights at (head, tail)."""
         heads, tails = facts[:, 0], facts[:, 2]
         inverted = bool(self._is_item(tails).all() and not self._is_item(heads).any()) and len(facts) > 0
         described, by = (tails, heads) if inverted else (heads, tails)
@@ -97,8 +125,11 @@ class Evidence:
         described_at_all = len(np.unique(described))
         idf = np.log((1 + described_at_all) / np.maximum(count, 1))
         length = np.sqrt(np.bincount(described, idf[by] ** 2, minlength=self.num_entities))
-        values = (idf[by] / length[described]).astype(np.float32)
-        return sparse.csr_array((values, (heads, tails)), shape=(self.num_entities, self.num_entities))
+        # Who is described first by what an overlay adds has no length yet.
+        one_by = np.divide(1.0, length, out=np.ones_like(length), where=length > 0)
+        units = (idf, one_by) if inverted else (one_by, idf)
+        values = (units[0][heads] * units[1][tails]).astype(np.float32)
+        return units, sparse.csr_array((values, (heads, tails)), shape=self._shape)
 
     def _is_item(self, entities: Ids) -> NDArray[np.bool_]:
         return (entities >= self.items.first) & (entities < self.items.last)

@@ -25,7 +25,9 @@ void register_expand(py::module_& m) {
                                               std::move(added_types));
            }),
            py::arg("graph"), py::arg("hidden"), py::arg("added"), py::arg("added_types") = std::vector<int>{})
-      .def_property_readonly("num_entities", &Overlay::num_entities);
+      .def_property_readonly("num_entities", &Overlay::num_entities)
+      .def_property_readonly("heads",
+                             [](const Overlay& o) { return to_numpy(std::vector<EntityId>(o.rows().heads())); });
 
   py::class_<Expand>(m, "Expand")
       .def(py::init([](const Graph& graph, std::shared_ptr<Overlay> overlay, int max_out_degree,

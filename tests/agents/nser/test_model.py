@@ -17,7 +17,7 @@ from kgwalk.agents.nser.network import NserNetwork
 from kgwalk.agents.nser.training import Learner, tail_candidates
 from kgwalk.data import Recommendation
 from kgwalk.data.recommendation.metapath_walks import sample_metapath
-from kgwalk.graph import Expand
+from kgwalk.graph import Expand, Overlay
 from kgwalk.search import known_items
 
 Array = NDArray[Any]
@@ -162,6 +162,29 @@ def test_evidence_of_shared_neighbours_is_a_cosine_of_tf_idf(shop: Recommendatio
     expected[bought > 0] = 0
     found = evidence(known_items(shop.graph, np.arange(len(shop.users), dtype=np.int32), shop.interact))[0]
     np.testing.assert_allclose(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def test_evidence_goes_as_an_overlay_says(shop: Recommendation) -> None:
+    made_by, metapath = shop.relation("made_by"), shop.metapath("bought made_by ^made_by")
+    evidence = Evidence(shop.graph, shop.interact, shop.items, [metapath])
+    item, other = shop.entity("item/0"), shop.entity("item/1")
+    own, brand = shop.entity("brand/0"), shop.entity("brand/1")
+    overlay = Overlay(
+        shop.graph, np.array([[item, made_by, own]], np.int32), np.array([[item, made_by, brand]], np.int32)
+    )
+    assert overlay.heads.tolist() == sorted([item, own, brand])
+    bought = (np.array([0, 1]), np.array([other], np.int32))  # by one who has item/1 alone
+    before, after = (seen(bought)[0][0] for seen in (evidence, evidence.through(Expand(shop.graph, overlay))))
+    place = item - shop.items.first
+    assert before[place] == 0
+    # Both are then described by the same brand, and by nothing else along the metapath: as are other items of it.
+    fellow = shop.entity("item/7") - shop.items.first
+    assert after[place] == pytest.approx(before[fellow])
+    assert after[fellow] == pytest.approx(before[fellow])
+    gone = (np.array([0, 1]), np.array([item], np.int32))
+    assert evidence(gone)[0][0][shop.entity("item/6") - shop.items.first] > 0
+    assert evidence.through(Expand(shop.graph, overlay))(gone)[0][0][shop.entity("item/6") - shop.items.first] == 0
+    assert evidence.through(Expand(shop.graph)) is evidence
 
 
 def test_evidence_begins_with_the_interaction(shop: Recommendation) -> None:
