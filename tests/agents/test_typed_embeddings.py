@@ -20,7 +20,16 @@ from kgwalk.tensors import load_tensors, save_tensors
 from tests.evaluation.shop import CARD
 
 CONFIG = TypedEmbeddingConfig(
-    model=ModelConfig(dim=8), negatives=6, batch_size=32, epochs=6, validations=3, validate_queries=0
+    model=ModelConfig(dim=8),
+    negatives=6,
+    batch_size=32,
+    epochs=6,
+    validations=3,
+    validate_queries=0,
+    facts=1.0,
+    inverses=1.0,
+    dropout=0.0,
+    final_learning_rate=1.0,
 )
 
 
