@@ -20,6 +20,7 @@ class Published:
         metrics: figure by metric name.
         source: where the figure is printed.
         direction: queries it averages: ``"tail"``, ``"both"``, or ``""`` for recommendation.
+        comparable: whether it was measured on the data that kgwalk has; what was not, is not in the README.
     """
 
     dataset: str
@@ -27,10 +28,11 @@ class Published:
     metrics: Mapping[str, float]
     source: str
     direction: str = "tail"
+    comparable: bool = True
 
 
 _RULEGUIDER = "Lei et al. 2020 (RuleGuider), table 1"
-_NSER = "Xian et al. 2020 (NSER/CAFE), table 1; graph with word relations"
+_NSER = "Xian et al. 2020 (NSER/CAFE), table 1; not comparable: the graph has word relations from review texts"
 
 # Method: (dataset, MRR, Hits@1, Hits@5, Hits@10) in percent as printed; None where the paper has no figure.
 _Row = tuple[str, float | None, float | None, float | None, float | None]
@@ -212,7 +214,7 @@ def published() -> Iterator[Published]:
     for method, ranking in _NSER_TABLE_1.items():
         for dataset, *figures in ranking:
             names = ("ndcg@10", "recall@10", "hr@10", "precision@10")
-            yield Published(dataset, method, _fractions(names, figures), _NSER, "")
+            yield Published(dataset, method, _fractions(names, figures), _NSER, "", comparable=False)
 
 
 def _fractions(names: Sequence[str], percent: Sequence[float | None]) -> dict[str, float]:

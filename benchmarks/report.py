@@ -201,7 +201,7 @@ def _pivot(
     rows = [[f"`{label}`", *(mean(ours[label].get(name)) for name in columns)] for label in sorted(ours)]
     theirs: dict[str, dict[str, float]] = defaultdict(dict)
     for row in others:
-        if row.direction == direction and row.dataset in columns and metric in row.metrics:
+        if row.comparable and row.direction == direction and row.dataset in columns and metric in row.metrics:
             theirs[row.method][row.dataset] = row.metrics[metric]
     rows += [[f"*{method}*", *(_figure(theirs[method].get(name)) for name in columns)] for method in sorted(theirs)]
     return "\n".join([f"**{title}**", "", *table(["method", *columns], rows)])
