@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -22,7 +21,7 @@ from kgwalk.recommend.words import LayoutNode, Recommendations, numbers, percent
 # Inches.
 COLUMN, ROW = 2.35, 0.72
 CURVE = 1.05  # of a column; the rest of it is straight, with room for words
-LEFT, RIGHT, TOP, BOTTOM = 1.1, 3.9, 1.25, 0.85
+LEFT, RIGHT, TOP, BOTTOM = 1.1, 4.3, 1.25, 0.85
 DOT = 0.075
 BAND = 0.42  # what all of a list's weight is wide
 THINNEST = 0.012
@@ -168,12 +167,14 @@ def _draw_nodes(axes: Axes, root: LayoutNode, spots: Mapping[int, Place], recomm
         if node.metapath is None:
             name = first if depth == 1 else node.kind
             below = y - max(_width(node.share) / 2, DOT) - 0.04
-            style: dict[str, Any] = {"weight": "bold" if depth == 0 else "normal"}
-            write(axes, x, below, short(name, 20, 2), INK, 9, "center", "top", **style)
+            # Bands fan out to the right of a fork.
+            aside = ("right", x + DOT) if depth and len(node.children) > 1 else ("center", x)
+            weight = "normal" if depth else "bold"
+            write(axes, aside[1], below, short(name, 20, 2), INK, 9, aside[0], "top", weight)
         else:
             told = node.metapath
             axes.text(x + 0.2, y + 0.02, percent(told.share), fontsize=11, color=HIT, weight="bold", va="bottom")
-            words = short(told.words, 36, 1)
+            words = short(told.words, 42, 1)
             axes.text(x + 0.85, y + 0.02, words, fontsize=10, color=INK, weight="bold", va="bottom", parse_math=False)
             led = f"leads to {told.items} of the {total}"
             led += f", best to {numbers(told.leads)}" if told.leads else ""

@@ -317,7 +317,7 @@ def _notes(agent: str, explained: int, others: int, fillers: Sequence[str]) -> l
     elif others:
         notes.append(f"{agent} recommends {others} without a walk to them.")
     if fillers:
-        led = f"Walks of {agent} lead to {explained}" if explained else f"No walk of {agent} leads anywhere"
-        led = f"{agent} lists {others}" if others and not explained else led
-        notes.append(f"{led}; the list is filled up by {fillers[0]}.")
+        listed = explained + others
+        told = f"{agent} lists {listed}" if listed else f"{agent} finds nothing to recommend"
+        notes.append(f"{told}; the list is filled up by {fillers[0]}.")
     return notes

@@ -27,7 +27,12 @@ def default_sentence(dataset: Recommendation, metapath: Metapath, names: Sequenc
 
 def default_words(dataset: Recommendation, metapath: Metapath) -> str:
     """A name for a metapath, as short as may be."""
-    return ", then ".join(_segment_words(dataset, segment) for _, segment in _segments(dataset, metapath))
+    segments = [segment for _, segment in _segments(dataset, metapath)]
+    if len(segments) == 1:
+        return _segment_words(dataset, segments[0])
+    # Further on there is nothing that "it" could mean.
+    bare = (_bare(step_words(dataset, one[0])) if len(one) == 1 else _segment_words(dataset, one) for one in segments)
+    return ", then ".join(bare)
 
 
 def _segments(dataset: Recommendation, metapath: Metapath) -> Iterator[tuple[int, Metapath]]:
