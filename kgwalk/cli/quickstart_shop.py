@@ -23,6 +23,7 @@ def quickstart_shop(seed: int, folder: Path | None, threads: int | None) -> None
     from kgwalk import evaluation
     from kgwalk.data import bookshop
     from kgwalk.recommend import Recommender
+    from kgwalk.recommend.words import percent
 
     dataset = bookshop()
     agent_class = import_agents().get(AGENT)
@@ -42,8 +43,12 @@ def quickstart_shop(seed: int, folder: Path | None, threads: int | None) -> None
     agent = agent_class.fit(dataset, agent_class.config_for(DATASET), folder, seed=seed)
     out.print(f"   trained in {time.monotonic() - started:.0f} s\n")
 
-    out.print("[bold]2. Evaluate[/bold]: are the held-out books among the ten that each reader is recommended?")
-    out.print(evaluation.evaluate_recommendations(agent, dataset, "test").table())
+    measured = evaluation.evaluate_recommendations(agent, dataset, "test").lists.metrics
+    out.print(
+        f"[bold]2. Evaluate[/bold]: {percent(measured['hr@10'])} of the readers find a held-out book among the ten "
+        f"that they are recommended (HR@10); NDCG@10 is {measured['ndcg@10']:.3f}.",
+        soft_wrap=True,
+    )
 
     recommender = Recommender(agent, dataset)
     reader = dataset.users.first
@@ -51,7 +56,10 @@ def quickstart_shop(seed: int, folder: Path | None, threads: int | None) -> None
     out.print(str(recommender.to(reader, k=ITEMS)), markup=False, soft_wrap=True)
     draw(recommender.to(reader), drawing)
 
-    out.print("\n[bold]4. Recommend[/bold] to someone who has just come in with two books; nothing is trained again.\n")
+    out.print(
+        "\n[bold]4. Recommend[/bold] to someone who has just come in with two books; nothing is trained again.\n",
+        soft_wrap=True,
+    )
     out.print(str(recommender.to_new(_two_books(dataset), k=ITEMS)), markup=False, soft_wrap=True)
     out.print(
         f'\nThe agent is in [bold]{folder}[/bold]. Next: [bold]kgwalk recommend {folder} "{dataset.label(reader + 1)}"'

@@ -17,13 +17,16 @@ class Phrase:
     Attributes:
         noun: What a tail is to its head: "author". Empty if there is no such word.
         verb: What stands between head and tail: "is written by".
-        inverse: What stands between tail and head: "wrote".
+        inverse: What stands between tail and head: "wrote"; the relation and `RAISED` if there is no such verb.
     """
 
     noun: str = ""
     verb: str = ""
     inverse: str = ""
 
+
+#: Ends what stands for a step against a relation that no verb is known for, as in other pictures.
+RAISED = "\u207b\u00b9"
 
 _OFTEN = {
     "also_bought": Phrase(verb="is often bought with", inverse="is often bought with"),
@@ -71,7 +74,7 @@ def phrase_of(dataset: Recommendation, relation: int) -> Phrase:
     """
     name = dataset.relations[relation]
     if relation == dataset.interact:
-        verb, inverse = INTERACTIONS.get(name, (relation_words(name), f"({relation_words(name)})"))
+        verb, inverse = INTERACTIONS.get(name, (relation_words(name), relation_words(name) + RAISED))
         return Phrase("", verb, inverse)
     told = PHRASES.get(dataset.name, {}).get(name)
     return told or _guessed(relation_words(name.rsplit(".", 1)[-1]))
@@ -81,7 +84,7 @@ def _guessed(words: str) -> Phrase:
     first, *rest = words.split()
     if rest and rest[-1] in _PREPOSITIONS:
         verb = words if first in _AUXILIARIES or first.endswith("s") else f"is {words}"
-        return Phrase("", verb, f"({words})")
+        return Phrase("", verb, words + RAISED)
     noun = " ".join(rest) if first == "has" and rest else words
     return Phrase(noun, f"has the {noun}", f"is the {noun} of")
 

@@ -177,8 +177,8 @@ def _draw_nodes(axes: Axes, root: LayoutNode, spots: Mapping[int, Place], recomm
             words = short(told.words, 42, 1)
             axes.text(x + 0.85, y + 0.02, words, fontsize=10, color=INK, weight="bold", va="bottom", parse_math=False)
             led = f"leads to {told.items} of the {total}"
-            led += f", best to {numbers(told.leads)}" if told.leads else ""
-            axes.text(x + 0.85, y - 0.03, short(led, 48, 1), fontsize=8, color=GREY, va="top")
+            led += f", the best reason for {numbers(told.leads)}" if told.leads else ""
+            axes.text(x + 0.85, y - 0.03, short(led, 52, 1), fontsize=8, color=GREY, va="top")
         for child in node.children:
             visit(child, depth + 1)
 

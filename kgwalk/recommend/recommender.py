@@ -279,7 +279,7 @@ class Recommender:
             sentence=self.templates.sentence(entities, metapath, user.label),
             metapath=tuple(map(data.relation_name, metapath)),
             path=type(path)(user.label, path.hops, log_prob),
-            steps=tuple(step_words(data, relation).strip("()") for relation in metapath),
+            steps=tuple(step_words(data, relation) for relation in metapath),
         )
 
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.data.recommendation.metapaths import Metapath
-from kgwalk.recommend.phrases import also, auxiliary, phrase_of, plural, step_words
+from kgwalk.recommend.phrases import RAISED, also, auxiliary, phrase_of, plural, step_words
 
 
 def default_sentence(dataset: Recommendation, metapath: Metapath, names: Sequence[str]) -> str:
@@ -55,13 +55,13 @@ def _clause(dataset: Recommendation, segment: Metapath, it: str, names: Sequence
             return f", and {between}, who {phrase.verb} {it} too, {also(phrase.verb)} {end}"
         if phrase.noun and not inverted:
             return f"; {end} has the same {phrase.noun}, {between}"
-        if inverted and step.startswith("("):
+        if inverted and step.endswith(RAISED):
             return f"; {between} {phrase.verb} both {it} and {end}"
         return f"; {it} {step} {between}, and so {auxiliary(step)} {end}"
     (end,) = names
     if phrase.noun and _joins_items(dataset, relation):
         return f"; {end} goes with {it} ({phrase.noun})"
-    if inverted and step.startswith("("):
+    if inverted and step.endswith(RAISED):
         return f"; {end} {phrase.verb} {it}"
     return f"; {it} {step} {end}"
 
@@ -79,7 +79,7 @@ def _segment_words(dataset: Recommendation, segment: Metapath) -> str:
         return f"{_bare(step)} the same {_between(dataset, segment[0])}"
     if phrase.noun and _joins_items(dataset, relation):
         return f"what goes with it ({phrase.noun})"
-    return f"what it {step}" if not step.startswith("(") else f"what {phrase.verb} it"
+    return f"what it {step}" if not step.endswith(RAISED) else f"what {phrase.verb} it"
 
 
 def kind_reached(dataset: Recommendation, relation: int) -> str:
@@ -106,4 +106,4 @@ def _joins_items(dataset: Recommendation, relation: int) -> bool:
 
 def _bare(verb: str) -> str:
     """A verb that stands without its subject: "is written by" becomes "written by"."""
-    return verb.strip("()").removeprefix("is ").removeprefix("was ")
+    return verb.removeprefix("is ").removeprefix("was ")

@@ -68,7 +68,7 @@ def _node(
     which = int(tree.metapath_of[node])
     metapath = None if which < 0 else shares[tree.metapaths[which]]
     return LayoutNode(
-        step=step_words(dataset, int(tree.relations[node])).strip("()") if node else "",
+        step=step_words(dataset, int(tree.relations[node])) if node else "",
         kind=kind,
         share=metapath.share if metapath is not None else sum(child.share for child in children),
         children=children,

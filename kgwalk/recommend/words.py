@@ -201,7 +201,7 @@ class Recommendations:
             yield ""
             yield "What speaks for them"
             for one in self.metapaths:
-                leads = f" (most of all {numbers(one.leads)})" if one.leads else ""
+                leads = f" (the best reason for {numbers(one.leads)})" if one.leads else ""
                 yield f"  {percent(one.share):>6}  {one.words}{leads}"
 
     def _body(self) -> Iterator[str]:

@@ -219,8 +219,8 @@ def test_the_text_begins_with_the_whole(shop: Recommendation, guide: Guide) -> N
         "ada buys 2 items. 4 items recommended, 2 of them with a reason.",
         "",
         "What speaks for them",
-        "    60 %  made by the same maker (most of all no. 1)",
-        "    40 %  other users of the same items (most of all no. 2)",
+        "    60 %  made by the same maker (the best reason for no. 1)",
+        "    40 %  other users of the same items (the best reason for no. 2)",
         "",
     ]
     assert lines[6:8] == ["  1. d", "     ada buys “a”; it is made by m, and so is “d”."]
