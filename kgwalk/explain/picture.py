@@ -33,7 +33,7 @@ Points = NDArray[np.float64]  # (n, 2), inches
 
 # Inches.
 COLUMN, ROW = 2.1, 0.78
-LEFT, RIGHT, TOP, BOTTOM = 1.0, 2.5, 1.05, 0.6
+LEFT, RIGHT, TOP, BOTTOM = 1.0, 2.65, 1.05, 0.6
 DOT, BADGE = 0.055, 0.14  # radii of entities on the way, and of the ends
 WIDTHS = 0.8, 4.2  # points, of the least and the most probable edge
 OPACITIES = 0.35, 0.95

@@ -31,7 +31,7 @@ RAISED = "\u207b\u00b9"
 _OFTEN = {
     "also_bought": Phrase(verb="is often bought with", inverse="is often bought with"),
     "also_viewed": Phrase(verb="is often viewed with", inverse="is often viewed with"),
-    "bought_together": Phrase(verb="is often in one cart with", inverse="is often in one cart with"),
+    "bought_together": Phrase(verb="is often sold with", inverse="is often sold with"),
     "produced_by": Phrase("brand", "is made by", "makes"),
     "belongs_to": Phrase("category", "belongs to", "includes"),
 }

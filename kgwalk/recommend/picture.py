@@ -21,7 +21,7 @@ from kgwalk.recommend.words import LayoutNode, Recommendations, numbers, percent
 # Inches.
 COLUMN, ROW = 2.35, 0.72
 CURVE = 1.05  # of a column; the rest of it is straight, with room for words
-LEFT, RIGHT, TOP, BOTTOM = 1.1, 4.3, 1.25, 0.85
+LEFT, RIGHT, TOP, BOTTOM = 1.1, 4.4, 1.25, 0.85
 DOT = 0.075
 BAND = 0.42  # what all of a list's weight is wide
 THINNEST = 0.012
@@ -175,7 +175,7 @@ def _draw_nodes(axes: Axes, root: LayoutNode, spots: Mapping[int, Place], recomm
             told = node.metapath
             axes.text(x + 0.2, y + 0.02, percent(told.share), fontsize=11, color=HIT, weight="bold", va="bottom")
             words = short(told.words, 42, 1)
-            axes.text(x + 0.85, y + 0.02, words, fontsize=10, color=INK, weight="bold", va="bottom", parse_math=False)
+            axes.text(x + 0.85, y + 0.02, words, fontsize=9.5, color=INK, weight="bold", va="bottom", parse_math=False)
             led = f"leads to {told.items} of the {total}"
             led += f", the best reason for {numbers(told.leads)}" if told.leads else ""
             axes.text(x + 0.85, y - 0.03, short(led, 52, 1), fontsize=8, color=GREY, va="top")

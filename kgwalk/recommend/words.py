@@ -218,8 +218,10 @@ class Recommendations:
 
 
 def percent(share: float) -> str:
-    """A share for people: "61 %", "under 1 %"."""
-    return f"{100 * share:.0f} %" if share >= 0.005 or share == 0 else "< 1 %"
+    """A share for people: "61 %", "< 1 %"; only all is "100 %"."""
+    if 0 < share < 0.005:
+        return "< 1 %"
+    return "> 99 %" if 0.995 <= share < 1 - 1e-9 else f"{100 * share:.0f} %"
 
 
 def numbers(places: tuple[int, ...]) -> str:

@@ -12,6 +12,7 @@ import pytest
 from kgwalk.data import Recommendation
 from kgwalk.protocols import Ids, Ranked
 from kgwalk.recommend import Recommender, recommend
+from kgwalk.recommend.words import numbers, percent
 from tests.evaluation.conftest import ListAgent
 
 from .conftest import Guide
@@ -211,6 +212,12 @@ def test_users_that_are_none(shop: Recommendation, guide: Guide) -> None:
 def test_sizes_below_one_are_refused(shop: Recommendation, guide: Guide, wrong: dict[str, int]) -> None:
     with pytest.raises(ValueError, match="must be 1 or more"):
         recommend(guide, shop, "ada", **wrong)
+
+
+def test_shares_and_places_for_people() -> None:
+    shares = (0.0, 0.004, 0.006, 0.614, 0.996, 1.0)
+    assert [percent(share) for share in shares] == ["0 %", "< 1 %", "1 %", "61 %", "> 99 %", "100 %"]
+    assert [numbers(places) for places in ((3,), (1, 2, 3, 7), (2, 4))] == ["no. 3", "no. 1-3, 7", "no. 2, 4"]
 
 
 def test_the_text_begins_with_the_whole(shop: Recommendation, guide: Guide) -> None:
