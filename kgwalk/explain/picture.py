@@ -119,9 +119,9 @@ def draw(explanation: Explanation, *, title: str = "", heading: str = "") -> Fig
     words = [(short(heading, 90, 1), INK)] if heading else _question(explanation)
     write_title(axes, words, title, size[1])
     most = max(arrow.probability for arrow in arrows.values()) if arrows else 1.0
-    note = "the wider an arrow, the more probable the paths along it"
-    if not heading:
-        note += f"; the widest {most:.2g}"
+    note = f"the wider an arrow, the more probable the paths along it; the widest {most:.2g}"
+    if heading:
+        note = "the wider an arrow, the more of the reasons go along it"
     axes.text(0.3, 0.2, note, fontsize=7.5, color=GREY, style="italic", va="center")
     return figure
 

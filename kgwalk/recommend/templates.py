@@ -38,7 +38,7 @@ BOOKSHOP: Mapping[str, Template] = {
         "{user} has read “{1}” by {2}, who also wrote “{item}”.", "by an author they have read"
     ),
     "reads part_of ^part_of": Template(
-        "{user} has read “{1}” of the series “{2}”, to which “{item}” belongs too.", "in a series they have begun"
+        "{user} has read “{1}”; “{item}” is in the same series, {2}.", "in a series they have begun"
     ),
     "reads followed_by": Template("{user} has read “{1}”, and “{item}” is the next volume.", "the next volume"),
     "reads has_genre ^has_genre": Template(
