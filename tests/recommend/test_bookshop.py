@@ -100,6 +100,12 @@ def test_shares_count_all_walks_and_not_only_those_shown(shop: Recommendation, n
     one, many = recommender.to(3, k=5, paths=1), recommender.to(3, k=5, paths=4)
     assert one.metapaths == many.metapaths
     assert sum(share.share for share in one.metapaths) == pytest.approx(1.0)
+    rows = [[3, shop.interact, shop.entity(item.entity)] for item in one.items]
+    told = nser.reasons(np.array(rows, np.int32), shop.graph, 1)
+    weights = dict(zip(map(shop.metapath_name, told.metapaths), told.weights.sum(0) / told.weights.sum(), strict=True))
     assert len(one.metapaths) > 1
+    assert {" ".join(share.metapath): share.share for share in one.metapaths} == pytest.approx(
+        {name: weight for name, weight in weights.items() if weight > 0}
+    )
     readers = next(share for share in one.metapaths if "^reads" in share.metapath)
     assert readers.walks > readers.items > 0
