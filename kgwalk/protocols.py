@@ -133,6 +133,38 @@ class Walker(Agent, Protocol):
         ...
 
 
+class Reasons(NamedTuple):
+    """What speaks for given answers; n of them.
+
+    Attributes:
+        metapaths: relations hop by hop.
+        weights: (n, num_metapaths) float64: what all walks along each weigh for each answer, 0 where there is none.
+        paths: ``kgwalk.search.Paths``; the query of a path is the answer it leads to, from 0 to n - 1.
+    """
+
+    metapaths: tuple[tuple[int, ...], ...]
+    weights: NDArray[np.float64]
+    paths: Any
+
+
+@runtime_checkable
+class MetapathWalker(Agent, Protocol):
+    """An agent that weighs all walks along metapaths, though it lists a few."""
+
+    def reasons(self, queries: Ids, graph: Any, count: int) -> Reasons | None:
+        """What speaks for answers, and the ``count`` weightiest walks to each.
+
+        Args:
+            queries: (n, 3) int32: source, relation and the answer that is asked about.
+            graph: as in ``answer``.
+            count: walks of each answer.
+
+        Returns:
+            None if the walks that ``answer`` lists are all there are.
+        """
+        ...
+
+
 class Evidence(NamedTuple):
     """A rule that speaks for an answer.
 
@@ -199,6 +231,20 @@ class Scorer(Protocol):
         Raises:
             IndexError: an id out of range, or no such type.
             ValueError: there are fewer than ``k`` targets to choose from.
+        """
+        ...
+
+
+@runtime_checkable
+class ProfileScorer(Scorer, Protocol):
+    """A scorer that knows a user by items alone, so that a user who is new to it can be scored for too."""
+
+    def item_scores(self, offsets: Offsets, items: Ids) -> NDArray[np.float32]:
+        """Scores of all items for users with given items, (n, num_items); not squeezed into [0, 1].
+
+        Args:
+            offsets: (n + 1,) int64.
+            items: entity ids, ragged by ``offsets``.
         """
         ...
 

@@ -14,7 +14,7 @@ from kgwalk.data import Dataset, Directions, Recommendation
 from kgwalk.data.recommendation.metapaths import EntityType, Metapath
 from kgwalk.evaluation import RecommendationProtocol, evaluate_recommendations
 from kgwalk.graph import Expand, Graph
-from kgwalk.protocols import Ids, Ranked, Scorer
+from kgwalk.protocols import Ids, Ranked, Reasons, Scorer
 from kgwalk.scorers import load as load_scorer
 from kgwalk.scorers.facts import check_fitted_on
 from kgwalk.search import metapath_tree
@@ -24,7 +24,7 @@ from ..training import Trainer, first_of_valid, plain
 from .config import NserConfig
 from .evidence import Evidence
 from .layouts import walk_layouts
-from .lists import best_items, deal_out
+from .lists import best_items, deal_out, weigh_reasons
 from .mixture import Mixture
 from .network import NserNetwork
 from .scores import ItemScores
@@ -196,6 +196,21 @@ class Nser:
                 lists = walk_layouts(scores, self.tree, batch, self.config)
             parts.append(lists)
         return deal_out(parts, which)
+
+    def reasons(self, queries: Ids, graph: Graph | Expand, count: int) -> Reasons | None:
+        """See ``kgwalk.protocols.MetapathWalker``; None for ``score="likelihood"``, whose answers list all their walks.
+
+        Raises:
+            ValueError: a query that does not ask for items of a user, or asks about what is no item.
+            IndexError: an id that is not in the graph.
+        """
+        users = np.ascontiguousarray(self._asked(queries))
+        if self.config.score != "evidence":
+            return None
+        items = np.ascontiguousarray(queries[:, 2])
+        if ((items < self.items.first) | (items >= self.items.last)).any():
+            raise ValueError(f"{self.name} gives reasons for items, entities {self.items.first} to {self.items.last}")
+        return weigh_reasons(self.on(graph), self.network.mixture, users, items, count)
 
     def _asked(self, queries: Ids) -> Ids:
         """The users of queries."""

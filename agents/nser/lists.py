@@ -7,9 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from kgwalk.data.recommendation.metapath_walks import sample_metapath
-from kgwalk.protocols import Ids, Ranked
+from kgwalk.protocols import Ids, Ranked, Reasons
 from kgwalk.search import Paths
 from kgwalk.search.paths import join_offsets, take_rows
 
@@ -42,13 +43,41 @@ def best_items(scores: ItemScores, mixture: Mixture, users: Ids, count: int, exp
     offsets = np.searchsorted(rows, np.arange(len(users) + 1)).astype(np.int64)
     paths = None
     if explained:
-        column = torch.from_numpy(entities - first).long()
-        at = torch.from_numpy(rows), column
-        shares = torch.stack([part[at] for part in parts], 1).numpy()
-        logs = torch.stack([likely[m][at] for m in range(len(found))], 1)
-        begin = (mixture.log_weights + mixture.likelihood_weight * logs).numpy() - weight[rows]
+        shares, begin = _of_pairs(mixture, parts, likely, weight, rows, entities - first)
         paths = _weightiest(scores, users[rows], rows, entities, shares, begin, explained)
     return Ranked(offsets, entities, values, paths)
+
+
+def weigh_reasons(scores: ItemScores, mixture: Mixture, users: Ids, items: Ids, count: int) -> Reasons:
+    """What each metapath weighs for pairs of user and item, and the weightiest ``count`` walks of each pair.
+
+    Weights are shares in the weight of all walks of the user: those of an item add up to the exponential of its score.
+    """
+    distinct, rows = np.unique(users, return_inverse=True)
+    known = scores.known(distinct)
+    likely, found = scores(distinct, known)
+    with torch.inference_mode():
+        parts = [mixture(m, likely[m], found[m]) for m in range(len(found))]
+        weight = torch.stack(parts).sum(0).double().sum(1, keepdim=True).log().numpy()
+    shares, begin = _of_pairs(mixture, parts, likely, weight, rows, items - scores.evidence.items.first)
+    paths = _weightiest(scores, users, np.arange(len(users)), items, shares, begin, count)
+    weights = shares / np.exp(weight[rows])
+    return Reasons(scores.evidence.metapaths, np.where(shares > 0, weights, 0.0), paths)
+
+
+def _of_pairs(
+    mixture: Mixture,
+    parts: Sequence[Tensor],
+    likely: Sequence[Tensor],
+    weight: NDArray[np.float64],
+    rows: NDArray[np.int64],
+    columns: NDArray[np.integer],
+) -> tuple[NDArray[np.float32], NDArray[np.float64]]:
+    """What each metapath's walks weigh for pairs (row, column), and the log of what one weighs but for its edges."""
+    at = torch.from_numpy(rows), torch.from_numpy(columns.astype(np.int64))
+    shares = torch.stack([part[at] for part in parts], 1).numpy()
+    logs = torch.stack([one[at] for one in likely], 1)
+    return shares, (mixture.log_weights + mixture.likelihood_weight * logs).numpy() - weight[rows]
 
 
 def _weightiest(

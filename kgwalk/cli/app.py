@@ -9,7 +9,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 import kgwalk
-from kgwalk.cli import data, evaluate, explain, judge, predict, quickstart, rules, score, train
+from kgwalk.cli import data, evaluate, explain, judge, predict, quickstart, recommend, rules, score, train
 from kgwalk.cli.console import err, out, start_logging
 
 EXPECTED = (ValueError, LookupError, OSError, ImportError, MemoryError, RecursionError)
@@ -61,7 +61,8 @@ def common(
     """Reasoning over knowledge graphs by walking them.
 
     Begin with `kgwalk quickstart`. Then: `kgwalk data list`, `kgwalk train KGWalk-WN18RR`,
-    `kgwalk evaluate runs/wn18rr-reinforce-seed0`, and `kgwalk explain` for the reasons behind an answer.
+    `kgwalk evaluate runs/wn18rr-reinforce-seed0`, and `kgwalk explain` for the reasons behind an answer. For
+    recommendation: `kgwalk quickstart bookshop`, and `kgwalk recommend` for a list with its reasons.
     """
     start_logging()
 
@@ -73,6 +74,7 @@ app.add_typer(score.app, name="score")
 app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(explain.explain)
+app.command()(recommend.recommend)
 app.command()(predict.predict)
 app.add_typer(judge.app, name="judge")
 

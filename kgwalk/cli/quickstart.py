@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import numpy as np
 import typer
 
 from kgwalk.cli.console import out
 from kgwalk.cli.options import Threads
+from kgwalk.cli.quickstart_shop import quickstart_shop
 from kgwalk.cli.runs import Run, clear, import_agents, use_threads
 from kgwalk.cli.train import default_folder
 
@@ -22,9 +23,13 @@ DATASET, AGENT = "Family", "reinforce"
 
 
 def quickstart(
+    dataset_name: Annotated[
+        Literal["family", "bookshop"],
+        typer.Argument(metavar="DATASET", case_sensitive=False, help="family, or bookshop: recommendation."),
+    ] = "family",
     seed: Annotated[int, typer.Option(help="Seed of the training.")] = 0,
     folder: Annotated[
-        Path | None, typer.Option(help="Folder of the run.", show_default="runs/family-reinforce-seed0")
+        Path | None, typer.Option(help="Folder of the run.", show_default="runs/family-reinforce-seed0, say")
     ] = None,
     threads: Threads = None,
 ) -> None:
@@ -32,7 +37,12 @@ def quickstart(
 
     Family holds people with their parents, siblings and spouses. Some of the relations that follow from others are held
     out; the agent learns to find them by walking. Takes about a minute, and needs no download.
+
+    `kgwalk quickstart bookshop` does the same for recommendation: what readers may like, and why.
     """
+    if dataset_name == "bookshop":
+        quickstart_shop(seed, folder, threads)
+        return
     from kgwalk import evaluation
     from kgwalk.data import load
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from kgwalk._core import RuleSet
+from kgwalk._core import Expand, RuleSet
 from kgwalk.data.dataset import Dataset
 from kgwalk.explain.words import Answer, Explanation, Hop, PathInWords, RuleInWords
 from kgwalk.graph import Graph
@@ -143,7 +143,7 @@ class Explainer:
         return tuple(_rule(agent.rules, one.rule, one.confidence, self.dataset, one.groundings) for one in behind)
 
 
-def walks_behind(agent: Agent, ranked: Ranked, queries: Ids, graph: Graph) -> Paths | None:
+def walks_behind(agent: Agent, ranked: Ranked, queries: Ids, graph: Graph | Expand) -> Paths | None:
     """The walks behind an agent's answers: those it listed, or lists now; None if it does not walk."""
     if ranked.paths is None and isinstance(agent, Walker):
         listed: Paths = agent.walks(queries, graph)
@@ -157,10 +157,14 @@ class Routes:
 
     Args:
         paths: What a search found; None if there was none.
+
+    Attributes:
+        stay: Id of STAY, with which short paths are filled up; -1 without paths.
     """
 
     def __init__(self, paths: Paths | None) -> None:
         self._rows: dict[tuple[int, int], list[int]] = {}
+        self.stay = -1 if paths is None else paths.stay
         if paths is not None:
             self._paths = merge_waits(paths)
             ends = zip(self._paths.query.tolist(), self._paths.entities[:, -1].tolist(), strict=True)

@@ -33,7 +33,7 @@ Points = NDArray[np.float64]  # (n, 2), inches
 
 # Inches.
 COLUMN, ROW = 2.1, 0.78
-LEFT, RIGHT, TOP, BOTTOM = 1.0, 2.5, 1.05, 0.6
+LEFT, RIGHT, TOP, BOTTOM = 1.0, 2.65, 1.05, 0.6
 DOT, BADGE = 0.055, 0.14  # radii of entities on the way, and of the ends
 WIDTHS = 0.8, 4.2  # points, of the least and the most probable edge
 OPACITIES = 0.35, 0.95
@@ -48,20 +48,31 @@ class Drawn(NamedTuple):
     probability: float
 
 
-def save_picture(explanation: Explanation, path: Path, *, title: str = "") -> None:
+def save_picture(explanation: Explanation, path: Path, *, title: str = "", heading: str = "") -> None:
     """Draw an explanation into a file, which is written whole or not at all.
 
     Args:
         explanation: Of an agent whose answers have paths.
         path: Ends in ``.png``, ``.svg`` or ``.pdf``; equal explanations make equal files.
         title: Small print, such as the names of dataset and agent.
+        heading: What to write on top in place of the question; scores are then left out too.
 
     Raises:
         ValueError: Another extension, or no answer has a path.
         OSError: The file cannot be written.
     """
+    check_format(path)
+    save_figure(draw(explanation, title=title, heading=heading), path)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure, whole or not at all; equal figures make equal files.
+
+    Raises:
+        ValueError: A name that ends in none of `FORMATS`.
+        OSError: The file cannot be written.
+    """
     suffix = check_format(path)
-    figure = draw(explanation, title=title)
     undated = {".svg": {"Date": None}, ".pdf": {"CreationDate": None}}.get(suffix, {})
     with rc_context({"svg.hashsalt": "kgwalk"}), atomic_path(path) as temporary:
         figure.savefig(temporary, format=suffix[1:], metadata=undated)
@@ -79,8 +90,8 @@ def check_format(path: Path) -> str:
     return suffix
 
 
-def draw(explanation: Explanation, *, title: str = "") -> Figure:
-    """The picture as a matplotlib figure.
+def draw(explanation: Explanation, *, title: str = "", heading: str = "") -> Figure:
+    """The picture as a matplotlib figure; arguments as of `save_picture`.
 
     Arrows go the way that is walked; ``name\u207b\u00b9`` is an edge walked against its relation. An arrow is the wider
     and darker, the greater the summed probability of the paths along it.
@@ -103,11 +114,14 @@ def draw(explanation: Explanation, *, title: str = "") -> Figure:
     axes = figure.add_axes((0, 0, 1, 1), xlim=(0, size[0]), ylim=(0, size[1]))
     axes.set_axis_off()
     radii = dict.fromkeys([explanation.source, *answers], BADGE)
-    taken = _draw_nodes(axes, explanation, layout, answers)
+    taken = _draw_nodes(axes, explanation, layout, answers, scores=not heading)
     _draw_arrows(axes, arrows, layout, radii, taken)
-    _write_title(axes, explanation, title, size)
+    words = [(short(heading, 90, 1), INK)] if heading else _question(explanation)
+    write_title(axes, words, title, size[1])
     most = max(arrow.probability for arrow in arrows.values()) if arrows else 1.0
     note = f"the wider an arrow, the more probable the paths along it; the widest {most:.2g}"
+    if heading:
+        note = "the wider an arrow, the more of the reasons go along it"
     axes.text(0.3, 0.2, note, fontsize=7.5, color=GREY, style="italic", va="center")
     return figure
 
@@ -136,7 +150,9 @@ def _in_inches(layout: Layered, lowest: float) -> Layered:
     )
 
 
-def _draw_nodes(axes: Axes, explanation: Explanation, layout: Layered, answers: dict[str, Answer]) -> list[Bbox]:
+def _draw_nodes(
+    axes: Axes, explanation: Explanation, layout: Layered, answers: dict[str, Answer], *, scores: bool
+) -> list[Bbox]:
     """The entities with their names; gives the places that are taken by now."""
     labels = {explanation.source: explanation.label}
     for answer in explanation.answers:
@@ -155,16 +171,17 @@ def _draw_nodes(axes: Axes, explanation: Explanation, layout: Layered, answers: 
             middle: dict[str, Any] = {"ha": "center", "va": "center_baseline", "weight": "bold"}
             axes.text(x, y - 0.005, str(found.rank), color="white", fontsize=9, zorder=6, **middle)
         if found and name not in goes_on and name != explanation.source:
-            label = _write(axes, x + 0.22, y, short(labels[name], 28, 1), INK, 9.5, "left", "bottom", weight="bold")
+            level = "bottom" if scores else "center"
+            label = write(axes, x + 0.22, y, short(labels[name], 28, 1), INK, 9.5, "left", level, weight="bold")
             below, beside = y, ("left", "top")
             x += 0.22
         else:
             weight = "bold" if radius == BADGE else "normal"
-            label = _write(axes, x, y - radius - 0.03, short(labels[name], 20, 2), INK, 8.5, "center", "top", weight)
+            label = write(axes, x, y - radius - 0.03, short(labels[name], 20, 2), INK, 8.5, "center", "top", weight)
             (_, bottom), _ = axes.transData.inverted().transform(label.get_window_extent())
             below, beside = bottom - 0.03, ("center", "top")
-        if found:
-            taken.append(_write(axes, x, below, _verdict(found), GREY, 7.5, *beside).get_window_extent())
+        if found and scores:
+            taken.append(write(axes, x, below, _verdict(found), GREY, 7.5, *beside).get_window_extent())
         taken.append(label.get_window_extent())
     return taken
 
@@ -199,7 +216,7 @@ def _name(axes: Axes, curve: Points, relations: list[str], shift: float, taken: 
     lines = (
         relations if len(relations) <= MOST_NAMES else [*relations[: MOST_NAMES - 1], f"and {len(relations) - 2} more"]
     )
-    written = _write(axes, 0, 0, "\n".join(lines), PATH, 7.5, "center", "center")
+    written = write(axes, 0, 0, "\n".join(lines), PATH, 7.5, "center", "center")
     tried: list[tuple[float, int, tuple[float, float], Bbox]] = []
     for place in PLACES:
         written.set_position(tuple(curve[int((place + shift) * (len(curve) - 1))]))
@@ -218,7 +235,7 @@ def _onwards(route: Sequence[tuple[float, float]]) -> Points:
     t = np.linspace(0, 1, 60)
     parts = []
     for (x0, y0), (x1, y1) in pairwise(route):
-        parts.append(_bezier([(x0, y0), ((x0 + x1) / 2, y0), ((x0 + x1) / 2, y1), (x1, y1)], t))
+        parts.append(bezier([(x0, y0), ((x0 + x1) / 2, y0), ((x0 + x1) / 2, y1), (x1, y1)], t))
     return np.concatenate(parts)
 
 
@@ -227,13 +244,14 @@ def _back(start: tuple[float, float], end: tuple[float, float]) -> Points:
     t = np.linspace(0, 1, 90)
     (x0, y0), (x1, y1) = start, end
     if start == end:
-        return _bezier([start, (x0 - 0.6, y0 + 0.7), (x0 + 0.6, y0 + 0.7), end], t)
+        return bezier([start, (x0 - 0.6, y0 + 0.7), (x0 + 0.6, y0 + 0.7), end], t)
     lift = 0.2 + 0.12 * math.hypot(x1 - x0, y1 - y0)
     lean = -lift if x0 == x1 else 0.0
-    return _bezier([start, (x0 + lean, y0 + lift), (x1 + lean, y1 + lift), end], t)
+    return bezier([start, (x0 + lean, y0 + lift), (x1 + lean, y1 + lift), end], t)
 
 
-def _bezier(corners: Sequence[tuple[float, float]], t: NDArray[np.float64]) -> Points:
+def bezier(corners: Sequence[tuple[float, float]], t: NDArray[np.float64]) -> Points:
+    """Points of a cubic curve of four corners, at each of ``t`` in [0, 1]."""
     a, b, c, d = np.array(corners)[:, None, :]
     s, t = (1 - t)[:, None], t[:, None]
     points: Points = s**3 * a + 3 * s**2 * t * b + 3 * s * t**2 * c + t**3 * d
@@ -251,7 +269,7 @@ def _common(a: Bbox, b: Bbox) -> float:
     return float(shared.width * shared.height) if shared is not None else 0.0
 
 
-def _write(
+def write(
     axes: Axes,
     x: float,
     y: float,
@@ -269,16 +287,20 @@ def _write(
     return axes.text(x, y, text, bbox=box, zorder=5, linespacing=1.1, parse_math=False, **style)
 
 
-def _write_title(axes: Axes, explanation: Explanation, small: str, size: tuple[float, float]) -> None:
-    y = size[1] - 0.42
-    inverse = explanation.relation.startswith(INVERSE)
-    relation = _relation(explanation.relation.removeprefix(INVERSE), inverse)
-    x = 0.3
-    for text, color in ((short(explanation.label, 34, 1), INK), (short(relation, 34, 1), PATH), ("\u2192  ?", INK)):
-        words = axes.text(x, y, text, fontsize=15, color=color, weight="bold", parse_math=False)
-        x = axes.transData.inverted().transform(words.get_window_extent())[1][0] + 0.16
+def write_title(axes: Axes, words: Sequence[tuple[str, str]], small: str, height: float) -> None:
+    """Coloured words on top of a page of so many inches, and small print below them."""
+    x, y = 0.3, height - 0.42
+    for text, color in words:
+        written = axes.text(x, y, text, fontsize=15, color=color, weight="bold", parse_math=False)
+        x = axes.transData.inverted().transform(written.get_window_extent())[1][0] + 0.16
     if small:
         axes.text(0.3, y - 0.22, small, fontsize=9, color=GREY, parse_math=False)
+
+
+def _question(explanation: Explanation) -> list[tuple[str, str]]:
+    inverse = explanation.relation.startswith(INVERSE)
+    relation = _relation(explanation.relation.removeprefix(INVERSE), inverse)
+    return [(short(explanation.label, 34, 1), INK), (short(relation, 34, 1), PATH), ("\u2192  ?", INK)]
 
 
 def _relation(name: str, inverse: bool) -> str:
