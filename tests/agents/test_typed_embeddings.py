@@ -26,9 +26,6 @@ CONFIG = TypedEmbeddingConfig(
     epochs=6,
     validations=3,
     validate_queries=0,
-    facts=1.0,
-    inverses=1.0,
-    dropout=0.0,
     final_learning_rate=1.0,
 )
 
