@@ -22,6 +22,7 @@ from kgwalk.scorers import MODELS, Contrast, EmbeddingScorer, ModelConfig, has_b
 from kgwalk.scorers.location import NAME
 from kgwalk.scorers.losses import Loss
 
+from .saved import check_trained_on, reading
 from .scorer import ScorerAgent
 from .training import ShuffledBatches, Trainer, first_of_valid, plain
 from .tuned_embeddings import TUNED
@@ -170,11 +171,8 @@ class EmbeddingAgent(ScorerAgent):
         scorer = EmbeddingScorer.load(path)
         if scorer.name != cls.name:
             raise ValueError(f"{path} holds a model {scorer.name}, not {cls.name}")
-        if fingerprint is not None and scorer.fingerprint != fingerprint:
-            raise ValueError(
-                f"{path}: trained on {scorer.dataset} with fingerprint {scorer.fingerprint}, "
-                f"but this dataset has {fingerprint}: its ids mean other things"
-            )
+        with reading(path):
+            check_trained_on(scorer.dataset, scorer.fingerprint, fingerprint)
         return cls(scorer)
 
 

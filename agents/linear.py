@@ -21,6 +21,7 @@ from kgwalk.search import known_items, top_items
 from kgwalk.tensors import load_tensors
 
 from .checkpoint import check_run
+from .saved import check_trained_on, reading
 from .training import plain
 
 
@@ -121,11 +122,8 @@ class LinearAgent:
         scorer = LinearScorer.load(path)
         if scorer.name != cls.name:
             raise ValueError(f"{path} holds {scorer.name}, not {cls.name}")
-        if fingerprint is not None and scorer.fingerprint != fingerprint:
-            raise ValueError(
-                f"{path}: trained on {scorer.dataset} with fingerprint {scorer.fingerprint}, "
-                f"but this dataset has {fingerprint}: its ids mean other things"
-            )
+        with reading(path):
+            check_trained_on(scorer.dataset, scorer.fingerprint, fingerprint)
         try:
             config = cls.Config(**scorer.made_by["run"]["config"])
         except (KeyError, TypeError, ValueError) as error:

@@ -23,6 +23,7 @@ from kgwalk.rules import Kind, MiningConfig, RulePredictor, RuleSet, applied_con
 from kgwalk.tensors import load_tensors, save_tensors
 
 from .checkpoint import OtherRun
+from .saved import check_trained_on
 
 log = logging.getLogger(__name__)
 
@@ -236,11 +237,7 @@ class RuleAgent:
     def _from_note(
         cls, arrays: Mapping[str, NDArray[Any]], note: Mapping[str, Any], fingerprint: str | None
     ) -> RuleAgent:
-        if fingerprint is not None and note["fingerprint"] != fingerprint:
-            raise ValueError(
-                f"trained on {note['dataset']} with fingerprint {note['fingerprint']}, "
-                f"but this dataset has {fingerprint}: its ids mean other things"
-            )
+        check_trained_on(note["dataset"], note["fingerprint"], fingerprint)
         if arrays.keys() != _DTYPES.keys():
             raise ValueError(f"holds the arrays {', '.join(sorted(arrays))}; expected {', '.join(sorted(_DTYPES))}")
         wrong = [key for key, dtype in _DTYPES.items() if arrays[key].dtype != dtype]

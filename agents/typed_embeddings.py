@@ -23,6 +23,7 @@ from kgwalk.scorers.location import NAME
 from kgwalk.search import known_items, top_items
 
 from .embeddings import training_facts
+from .saved import check_trained_on, reading
 from .training import Trainer, first_of_valid, plain
 
 
@@ -168,11 +169,8 @@ class TypedEmbeddingAgent:
         scorer = EmbeddingScorer.load(path)
         if scorer.name != cls.name:
             raise ValueError(f"{path} holds a model {scorer.name}, not {cls.name}")
-        if fingerprint is not None and scorer.fingerprint != fingerprint:
-            raise ValueError(
-                f"{path}: trained on {scorer.dataset} with fingerprint {scorer.fingerprint}, "
-                f"but this dataset has {fingerprint}: its ids mean other things"
-            )
+        with reading(path):
+            check_trained_on(scorer.dataset, scorer.fingerprint, fingerprint)
         told = scorer.made_by.get("recommends")
         limits = {
             "interact": range(scorer.model.num_relations),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Self, get_args
 
@@ -20,6 +18,7 @@ from kgwalk.tensors import load_tensors, save_tensors
 from .legal import LegalMoves
 from .policies.path import PathPolicy, PathPolicyConfig
 from .policies.split import SplitPolicy, SplitPolicyConfig
+from .saved import check_trained_on, fill, reading, still
 
 WalkPolicy = PathPolicy | SplitPolicy
 
@@ -37,17 +36,6 @@ def walking_rules(graph: Graph, max_out_degree: int, *, training: bool) -> Actio
     In both, the last hop does not lead to answers which the graph already holds, the training target apart.
     """
     return ActionSets(Expand(graph, max_out_degree=max_out_degree), hide_fact=training, hide_answers=True)
-
-
-@contextmanager
-def _still(policy: WalkPolicy) -> Iterator[None]:
-    """Without what is random in training."""
-    training = policy.training
-    policy.eval()
-    try:
-        yield
-    finally:
-        policy.train(training)
 
 
 class WalkerAgent:
@@ -121,7 +109,7 @@ class WalkerAgent:
         """See ``kgwalk.protocols.Agent``."""
         if self.spread and self.prune is None:
             assert isinstance(self.policy, SplitPolicy)
-            with _still(self.policy):
+            with still(self.policy):
                 return propagate_split(self._legal.on(graph), self.policy, queries, self.hops, keep=self.spread).ranked
         return rank(self.walks(queries, graph), len(queries), pool=self.pool)
 
@@ -129,7 +117,7 @@ class WalkerAgent:
         """See ``kgwalk.protocols.Walker``: the beam's."""
         layout = chain(ANY, self.beam, hops=self.hops, per="query", final=self.final)
         policy: Policy[Any] = self.policy
-        with _still(self.policy):
+        with still(self.policy):
             return search(self._legal.on(graph), policy, layout, queries, prune=self.prune)
 
     def save(self, folder: Path) -> None:
@@ -154,12 +142,8 @@ class WalkerAgent:
         """
         path = folder / "agent.safetensors"
         tensors, note = load_tensors(path)
-        try:
+        with reading(path):
             return cls._from_note(tensors, note, folder, fingerprint)
-        except KeyError as error:
-            raise ValueError(f"{path}: its note lacks {error}") from error
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"{path}: {error}") from error
 
     def _settings(self) -> dict[str, Any]:
         """What its note holds beside the policy's sizes."""
@@ -174,21 +158,11 @@ class WalkerAgent:
     def _from_note(
         cls, tensors: dict[str, torch.Tensor], note: dict[str, Any], folder: Path, fingerprint: str | None
     ) -> Self:
-        if fingerprint is not None and note["fingerprint"] != fingerprint:
-            raise ValueError(
-                f"trained on {note['dataset']} with fingerprint {note['fingerprint']}, "
-                f"but this dataset has {fingerprint}: its ids mean other things"
-            )
+        check_trained_on(note["dataset"], note["fingerprint"], fingerprint)
         sizes = dict(note["policy"])
         sizes["mlp_dims"] = tuple(sizes["mlp_dims"])
         with torch.device("meta"):  # shapes only: a note that lies about sizes makes nothing large
             kind, config = _POLICIES[note["decision"]]
             policy = kind(note["num_entities"], note["num_relations"], config(**sizes))
-        expected = {key: (value.shape, value.dtype) for key, value in policy.state_dict().items()}
-        found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
-        if expected != found:
-            wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
-            raise ValueError(f"weights {', '.join(wrong)} do not have the shapes and types its note tells")
-        policy.load_state_dict(tensors, assign=True)
-        policy.eval()
+        fill(policy, tensors)
         return cls(policy, **cls._arguments(note, folder))

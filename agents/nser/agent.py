@@ -20,6 +20,7 @@ from kgwalk.scorers.facts import check_fitted_on
 from kgwalk.search import metapath_tree
 from kgwalk.tensors import load_tensors, save_tensors
 
+from ..saved import check_trained_on, fill, reading
 from ..training import Trainer, first_of_valid, plain
 from .config import NserConfig
 from .evidence import Evidence
@@ -245,22 +246,14 @@ class Nser:
         """
         path = folder / "agent.safetensors"
         tensors, note = load_tensors(path)
-        try:
+        with reading(path):
             return cls._from_note(tensors, note, fingerprint)
-        except KeyError as error:
-            raise ValueError(f"{path}: its note lacks {error}") from error
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"{path}: {error}") from error
 
     @classmethod
     def _from_note(cls, tensors: dict[str, torch.Tensor], note: dict[str, Any], fingerprint: str | None) -> Nser:
         if note["agent"] != cls.name:
             raise ValueError(f"holds an agent {note['agent']!r}, not {cls.name}")
-        if fingerprint is not None and note["fingerprint"] != fingerprint:
-            raise ValueError(
-                f"trained on {note['dataset']} with fingerprint {note['fingerprint']}, "
-                f"but this dataset has {fingerprint}: its ids mean other things"
-            )
+        check_trained_on(note["dataset"], note["fingerprint"], fingerprint)
         settings = dict(note["config"])
         settings["metapaths"] = tuple(settings["metapaths"])
         config = NserConfig(**settings)
@@ -269,16 +262,7 @@ class Nser:
         _check_ids(note, metapaths, users, items)
         with torch.device("meta"):  # shapes only: a note that lies about sizes makes nothing large
             network = make_network(note["num_entities"], items, metapaths, config)
-        expected = {key: (value.shape, value.dtype) for key, value in network.state_dict().items()}
-        found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
-        if expected != found:
-            wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
-            raise ValueError(f"weights {', '.join(wrong)} do not have the shapes and types its note tells")
-        broken = sorted(key for key, value in tensors.items() if not bool(torch.isfinite(value).all()))
-        if broken:
-            raise ValueError(f"weights {', '.join(broken)} are not finite")
-        network.load_state_dict(tensors, assign=True)
-        network.eval()
+        fill(network, tensors)
         return cls(
             network,
             config,

@@ -14,8 +14,9 @@ from kgwalk.protocols import Ids, Offsets, Ranked
 from kgwalk.search import MetapathLayout, MetapathTree, allocate, metapath_layout, rank_paths, search_metapaths
 from kgwalk.search.paths import row_numbers
 
+from ..saved import still
 from .config import NserConfig
-from .scores import ItemScores, still
+from .scores import ItemScores
 
 Doubles = NDArray[np.float64]
 

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +10,7 @@ from torch.nn import functional
 from kgwalk.graph import Expand
 from kgwalk.protocols import Ids, Offsets
 
+from ..saved import still
 from .config import Users
 from .evidence import Evidence
 from .network import NserNetwork, as_tensor
@@ -61,14 +59,3 @@ class ItemScores:
         if self.users == "table":
             return self.network.of(as_tensor(users))
         return self.network.from_history(torch.from_numpy(known[0]), as_tensor(known[1]))
-
-
-@contextmanager
-def still(network: NserNetwork) -> Iterator[None]:
-    """Without what is random in training."""
-    training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(training)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, get_args
 
@@ -20,6 +18,7 @@ from kgwalk.search.paths import row_numbers
 from kgwalk.tensors import load_tensors, save_tensors
 
 from ..legal import LegalMoves
+from ..saved import check_trained_on, fill, reading, still
 from ..training import Trainer
 from .config import TUNED, PgprConfig, Ranking, check_beam
 from .learner import trainer_of
@@ -131,7 +130,7 @@ class Pgpr:
             raise ValueError(f"{self.name} recommends: it answers queries of relation {self.interact}, got {odd}")
         prune = Prune(self.teacher, self.prune) if self.prune and self.teacher is not None else None
         policy = PgprPolicy(self.network, actions.expand, self.interact)
-        with _still(self.network):
+        with still(self.network):
             paths = search(actions, policy, chain(ANY, list(self.beam), per="path"), queries, prune=prune)
         return self._new_items(paths, queries, actions.expand)
 
@@ -172,35 +171,18 @@ class Pgpr:
         """
         path = folder / "agent.safetensors"
         tensors, note = load_tensors(path)
-        try:
+        with reading(path):
             return cls._from_note(tensors, note, folder, fingerprint)
-        except KeyError as error:
-            raise ValueError(f"{path}: its note lacks {error}") from error
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"{path}: {error}") from error
 
     @classmethod
     def _from_note(
         cls, tensors: dict[str, torch.Tensor], note: dict[str, Any], folder: Path, fingerprint: str | None
     ) -> Pgpr:
-        if fingerprint is not None and note["fingerprint"] != fingerprint:
-            raise ValueError(
-                f"trained on {note['dataset']} with fingerprint {note['fingerprint']}, "
-                f"but this dataset has {fingerprint}: its ids mean other things"
-            )
+        check_trained_on(note["dataset"], note["fingerprint"], fingerprint)
         sizes = {**note["policy"], "hidden_dims": tuple(note["policy"]["hidden_dims"])}
         with torch.device("meta"):  # shapes only: a note that lies about sizes makes nothing large
             network = PgprNetwork(note["num_entities"], note["num_relations"], PgprPolicyConfig(**sizes))
-        expected = {key: (value.shape, value.dtype) for key, value in network.state_dict().items()}
-        found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
-        if expected != found:
-            wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
-            raise ValueError(f"weights {', '.join(wrong)} do not have the shapes and types its note tells")
-        broken = sorted(key for key, value in tensors.items() if not bool(torch.isfinite(value).all()))
-        if broken:
-            raise ValueError(f"weights {', '.join(broken)} are not all finite numbers")
-        network.load_state_dict(tensors, assign=True)
-        network.eval()
+        fill(network, tensors)
         settings = {key: note[key] for key in _SETTINGS}
         needs_teacher = settings["ranking"] == "scorer" or _whole("prune", settings["prune"]) > 0
         return cls(
@@ -217,14 +199,3 @@ def _whole(name: str, value: Any) -> int:
     if type(value) is not int or value < 0:
         raise ValueError(f"{name} must be a whole number from 0, got {value!r}")
     return value
-
-
-@contextmanager
-def _still(network: PgprNetwork) -> Iterator[None]:
-    """Without what is random in training."""
-    training = network.training
-    network.eval()
-    try:
-        yield
-    finally:
-        network.train(training)

@@ -1,0 +1,62 @@
+"""Reading saved agents: what a file holds is checked before anything is made of it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from torch import Tensor, isfinite, nn
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever is wrong with what ``path`` holds becomes a ValueError that names it."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{path}: its note lacks {error}") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def check_trained_on(dataset: str, fingerprint: str, wanted: str | None) -> None:
+    """Refuse an agent of another dataset than that with the fingerprint ``wanted``; None wants any.
+
+    Raises:
+        ValueError: it is another.
+    """
+    if wanted is not None and fingerprint != wanted:
+        raise ValueError(
+            f"trained on {dataset} with fingerprint {fingerprint}, but this dataset has {wanted}: its ids mean other "
+            "things"
+        )
+
+
+def fill(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
+    """Give ``network``, which may be on the meta device, its weights; it is then set to answer, not to learn.
+
+    Raises:
+        ValueError: they are not of the network's names, shapes and types, or not all are finite numbers.
+    """
+    expected = {key: (value.shape, value.dtype) for key, value in network.state_dict().items()}
+    found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
+    if expected != found:
+        wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
+        raise ValueError(f"weights {', '.join(wrong)} do not have the shapes and types its note tells")
+    broken = sorted(key for key, value in tensors.items() if not bool(isfinite(value).all()))
+    if broken:
+        raise ValueError(f"weights {', '.join(broken)} are not all finite numbers")
+    network.load_state_dict(tensors, assign=True)
+    network.eval()
+
+
+@contextmanager
+def still(network: nn.Module) -> Iterator[None]:
+    """Without what is random in training."""
+    training = network.training
+    network.eval()
+    try:
+        yield
+    finally:
+        network.train(training)
