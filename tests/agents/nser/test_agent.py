@@ -324,7 +324,7 @@ def test_hostile_weights_are_refused(trained: Path, tmp_path: Path) -> None:
     tensors, note = load_tensors(trained / NAME)
     tensors["bias"][0] = torch.nan
     save_tensors(tmp_path / NAME, tensors, note)
-    with pytest.raises(ValueError, match="not finite"):
+    with pytest.raises(ValueError, match="not all finite"):
         Nser.load(tmp_path)
     del tensors["bias"]
     save_tensors(tmp_path / NAME, tensors, note)
