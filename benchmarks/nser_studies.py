@@ -57,6 +57,11 @@ _EXPLAINED, _HIDDEN = 1000, 200
 _METRIC = "ndcg@10"
 
 
+def bench_of(study: str) -> str:
+    """What the records of one of `STUDIES` are filed under."""
+    return f"nser_{study.replace('-', '_')}"
+
+
 def study(dataset: Recommendation, seed: int, options: argparse.Namespace) -> None:
     """Train and measure the rows of one of `STUDIES`."""
     base = apply_settings(Nser.config_for(dataset.name), [*PUBLISHED, *options.set])
@@ -84,7 +89,7 @@ def study(dataset: Recommendation, seed: int, options: argparse.Namespace) -> No
         metrics["against_first"] = {"difference": found.difference, "low": found.low, "high": found.high}
         table.append([row, *(metrics.get(name, "") for name in _SHOWN), found.difference, found.low, found.high])
         protocol = {"split": "test", **report.protocol.to_json(), "row": row, "config": dataclasses.asdict(config)}
-        _save(f"nser_{options.study.replace('-', '_')}", dataset, "nser", row, seed, metrics, protocol, options)
+        _save(bench_of(options.study), dataset, "nser", row, seed, metrics, protocol, options)
     title = f"{dataset.name}, seed {seed}: {options.study}, difference of {_METRIC} from the first row, 95 % interval"
     print_table(title, [options.study, *_SHOWN, "difference", "low", "high"], table)
 

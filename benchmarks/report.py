@@ -1,4 +1,4 @@
-"""BENCHMARKS.md, the README's results and the tables of docs/rule_guider.md, made from ``benchmarks/results``.
+"""BENCHMARKS.md, the README's results and the tables of docs/rule_guider.md and nser.md, from ``benchmarks/results``.
 
 Published figures stand beside ours. Run it as ``python -m benchmarks.report``; ``--check`` only says whether the files
 are up to date. The same results always give the same text, and a benchmark that was not run yet is simply absent.
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import common
+from benchmarks import common, nser_tables
 from benchmarks.markdown import fill_block, mean, table
 from benchmarks.published import Published, published
 from benchmarks.rule_guider import tables as rule_guider
@@ -238,12 +238,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--check", action="store_true", help="write nothing, fail if a file is out of date")
     check: bool = parser.parse_args(arguments).check
     records, others = load(common.RESULTS), list(published())
-    readme, page = common.REPOSITORY / "README.md", common.REPOSITORY / "docs" / "rule_guider.md"
+    readme, docs = common.REPOSITORY / "README.md", common.REPOSITORY / "docs"
     wanted = {
         common.REPOSITORY / "BENCHMARKS.md": render(records, others),
         readme: fill_block(readme.read_text(encoding="utf-8"), render_summary(records, others)),
-        page: rule_guider.fill_page(page.read_text(encoding="utf-8"), records),
     }
+    for page, tables in {"rule_guider.md": rule_guider, "nser.md": nser_tables}.items():
+        wanted[docs / page] = tables.fill_page((docs / page).read_text(encoding="utf-8"), records)
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in stale:
         print(f"{path.name}: {'out of date, run python -m benchmarks.report' if check else 'written'}")
