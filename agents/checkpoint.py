@@ -84,8 +84,11 @@ def load_checkpoint(
     restored = _progress(path, note.get("progress"), progress, steps)
     expected = {f"model.{key}": value for key, value in model.state_dict().items()}
     for index, parameter in enumerate(model.parameters()):
-        expected |= {f"optimizer.{index}.{slot}": parameter for slot in _SLOTS[type(optimizer)]}
-        expected[f"optimizer.{index}.step"] = torch.zeros(())
+        kept: dict[str, Tensor] = {f"optimizer.{index}.{slot}": parameter for slot in _SLOTS[type(optimizer)]}
+        kept[f"optimizer.{index}.step"] = torch.zeros(())
+        # Adam keeps nothing of a parameter before its first gradient, which some parts of a network wait for.
+        if not isinstance(optimizer, torch.optim.Adam) or kept.keys() & tensors.keys():
+            expected |= kept
     shapes = {key: (value.shape, value.dtype) for key, value in expected.items()}
     found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
     if shapes != found:
