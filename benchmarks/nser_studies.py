@@ -49,7 +49,7 @@ STUDIES: dict[str, dict[str, tuple[str, ...]]] = {
         "heuristic": ("allocation=heuristic",),
         "heuristic-repaired": ("allocation=heuristic", "repair=true"),
     },
-    "sample-size": {f"{size}": (f"budget={size}",) for size in (5, 10, 15, 20, 30, 50)},
+    "sample-size": {f"{size}": (f"budget={size}",) for size in (5, 10, 15, 30)},
 }
 _SHOWN = ("ndcg@10", "recall@10", "hr@10", "precision@10")
 #: Users whose explanations are measured, and of them paths that are hidden.
