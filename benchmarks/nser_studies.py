@@ -40,14 +40,17 @@ from kgwalk.evaluation import evaluate_recommendations, faithfulness, paired_boo
 from kgwalk.tensors import load_tensors
 
 #: Settings of the paper's method. Its code has walks end at items of a teacher's list instead of training items.
-PUBLISHED = ("users=table", "module=deep", "score=likelihood", "ranking=last", "rank_weight=10", "budget=15")
+PUBLISHED = (
+    *("users=table", "module=deep", "score=likelihood", "ranking=last", "rank_weight=10", "budget=15", "exact=false"),
+)
 STUDIES: dict[str, dict[str, tuple[str, ...]]] = {
     "lambda": {f"{weight}": (f"rank_weight={weight}",) for weight in (0, 5, 10, 15, 20)},
     "layouts": {
         "uniform": ("allocation=uniform",),
         "prior": ("allocation=prior",),
-        "heuristic": ("allocation=heuristic",),
-        "heuristic-repaired": ("allocation=heuristic", "repair=true"),
+        "heuristic": ("allocation=heuristic", "exact=true"),
+        "heuristic-capped": ("allocation=heuristic",),
+        "heuristic-repaired": ("allocation=heuristic", "exact=true", "repair=true"),
     },
     "sample-size": {f"{size}": (f"budget={size}",) for size in (5, 10, 15, 30)},
 }

@@ -50,6 +50,7 @@ class NserConfig:
         allocation: how ``score="likelihood"`` deals out the budget to metapaths.
         budget: items for a user (``"evidence"``), or walks, K in the paper (``"likelihood"``).
         cap: most that the prior and the heuristic count a user's walks along a metapath for, 5 in the published code.
+        exact: the heuristic spends the budget whole, see `kgwalk.search.allocate`; the published code stops at ``cap``.
         repair: deal out what Algorithm 1 loses by rounding down.
         breadth: of ``score="likelihood"``: 0 gives inner nodes the budgets of Algorithm 1; else so many walks.
         ranking: of ``score="likelihood"``: an item's best last hop (``"last"``, as published), its best walk
@@ -83,6 +84,7 @@ class NserConfig:
     allocation: Allocation = "heuristic"
     budget: int = 100
     cap: int = 5
+    exact: bool = True
     repair: bool = False
     breadth: int = 0
     ranking: Ranking = "last"

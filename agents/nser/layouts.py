@@ -93,7 +93,7 @@ def _layout(
         total = np.zeros(prior.shape)
         np.add.at(total, owner, np.where(counts > 0, logs, 0.0))
         np.divide(total, reached, out=value, where=reached > 0)
-    asked = allocate(config.allocation, config.budget, prior, value=value, users=users)
+    asked = allocate(config.allocation, config.budget, prior, value=value, users=users, exact=config.exact)
     layout = metapath_layout(tree, asked, "largest-remainder" if config.repair else "none")
     if not config.breadth:
         return layout

@@ -93,6 +93,7 @@ def allocate(
     *,
     value: NDArray[np.floating] | None = None,
     users: NDArray[np.integer] | None = None,
+    exact: bool = False,
     seed: int = 0,
 ) -> Counts:
     """How many paths of each metapath a user shall have, never more than ``total`` together.
@@ -113,6 +114,8 @@ def allocate(
         value: (n, num_metapaths), v(u, j) of ``"heuristic"``: mean log-probability of such paths. Ties go to the
             metapath that comes first; minus infinity comes last.
         users: (n,) ids, for ``"uniform"``; 0 to n - 1 unless given.
+        exact: ``"heuristic"`` spends ``total`` whole: what the ``k_j`` leave of it is dealt out among the metapaths whose
+            value is finite, one path each in the order of value, again and again.
         seed: of ``"uniform"``.
 
     Returns:
@@ -141,7 +144,8 @@ def allocate(
         raise ValueError(f"value: expected shape {prior.shape}, got {None if value is None else value.shape}")
     if np.isnan(value).any():
         raise ValueError("value: not a number")
-    return _fill(total, np.floor(prior), value)
+    filled = _fill(total, np.floor(prior), value)
+    return _deal_out(total, filled, value) if exact else filled
 
 
 @dataclass(frozen=True, eq=False)
@@ -245,6 +249,19 @@ def _fill(total: int, caps: NDArray[np.floating], value: NDArray[np.floating]) -
     filled = np.empty_like(room)
     np.put_along_axis(filled, order, np.clip(total - spent_before, 0, room), axis=1)
     return filled
+
+
+def _deal_out(total: int, spent: Counts, value: NDArray[np.floating]) -> Counts:
+    """``spent`` and what it leaves of ``total``: rounds over the columns of finite value, greatest first."""
+    order = np.argsort(-value, axis=1, kind="stable")
+    open_to = np.take_along_axis(np.isfinite(value), order, axis=1)
+    count = open_to.sum(axis=1, keepdims=True)
+    rest = np.where(count > 0, total - spent.sum(axis=1, keepdims=True), 0)
+    rounds, last = np.divmod(rest, np.maximum(count, 1))
+    place = np.cumsum(open_to, axis=1)
+    dealt = np.empty_like(spent)
+    np.put_along_axis(dealt, order, np.where(open_to, rounds + (place <= last), 0), axis=1)
+    return spent + dealt
 
 
 def _draw(total: int, users: NDArray[np.integer], shape: tuple[int, ...], seed: int) -> Counts:

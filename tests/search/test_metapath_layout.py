@@ -117,6 +117,15 @@ def test_allocations_never_exceed_the_total_and_spend_it_where_they_can(data):
     ):  # whoever gets less than it could is beaten by all that got
         for j in np.flatnonzero(y < k):
             assert np.all(v[y > 0] >= v[j])
+    whole = allocate("heuristic", total, prior, value=value, exact=True)
+    can = np.isfinite(value)
+    assert np.all(whole.sum(axis=1) == np.where(can.any(axis=1), total, heuristic.sum(axis=1)))
+    for more, v in zip(whole - heuristic, value, strict=True):
+        assert np.all(more[~np.isfinite(v)] == 0)
+        dealt = more[np.isfinite(v)]
+        assert len(dealt) == 0 or dealt.max() - dealt.min() <= 1
+        for j in np.flatnonzero(np.isfinite(v) & (more < more.max(initial=0))):
+            assert np.all(v[more > more[j]] >= v[j])
 
 
 def test_allocations_by_hand():
@@ -124,6 +133,11 @@ def test_allocations_by_hand():
     value = np.array([[-2.0, -1.0, -3.0, 0.0]])
     assert allocate("heuristic", 4, prior, value=value).tolist() == [[2, 2, 0, 0]]
     assert allocate("heuristic", 100, prior, value=value).tolist() == [[3, 2, 5, 0]]
+    # 3 + 2 + 5 within the caps, 5 left for four columns: one each, and one more for that of greatest value, 0
+    assert allocate("heuristic", 15, prior, value=value, exact=True).tolist() == [[4, 3, 6, 2]]
+    value[0, 3] = -np.inf
+    # 3 + 2 + 5 within the caps, 5 left for three columns: one each, and one more for the two of greatest value
+    assert allocate("heuristic", 15, prior, value=value, exact=True).tolist() == [[5, 4, 6, 0]]
     assert allocate("prior", 10, np.array([[5.0, 3.0, 2.0]])).tolist() == [[5, 3, 2]]
     # 4 * (5, 3, 2) / 10 = (2, 1.2, .8): rounded up 2 + 2 + 1, of which the last is one too many
     assert allocate("prior", 4, np.array([[5.0, 3.0, 2.0]])).tolist() == [[2, 2, 0]]
