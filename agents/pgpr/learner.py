@@ -159,6 +159,7 @@ class Learner:
             scorer=agent.teacher,
             item_type=dataset.types.index(dataset.items),
             metapaths=dataset.metapaths if c.metapaths_only else None,
+            owned=self.queries,
         )
         self.paths = FreshPaths(
             self.actions,

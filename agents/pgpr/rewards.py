@@ -16,7 +16,8 @@ class WalkReward:
     """``hit * [end is the query's item] + teacher * score(user, end) / best score of the user``.
 
     A walk that ends elsewhere than at an item earns nothing. Where metapaths are given, nor does one that follows none
-    of them; STAY is no part of what it follows. The teacher's part is the reward of PGPR (Xian et al., SIGIR 2019).
+    of them; STAY is no part of what it follows. The teacher's part is the reward of PGPR (Xian et al., SIGIR 2019),
+    but an item that the user has pays nothing: a walker may wait at one, and a teacher likes those best.
 
     Args:
         items: the kind that is recommended.
@@ -25,6 +26,7 @@ class WalkReward:
         teacher: paid at most for a plausible end.
         scorer: the teacher; not asked if ``teacher`` is 0.
         metapaths: relations hop by hop that a walk has to follow; None if any will do.
+        owned: (n, 3) interactions whose items earn nothing but a hit; None for none.
 
     Raises:
         ValueError: nothing is paid for, or there is no scorer for the teacher's part.
@@ -40,6 +42,7 @@ class WalkReward:
         scorer: Scorer | None = None,
         item_type: int = 1,
         metapaths: Sequence[Metapath] | None = None,
+        owned: Ids | None = None,
     ) -> None:
         if hit <= 0 and teacher <= 0:
             raise ValueError(f"a walk must earn something: hit is {hit} and teacher {teacher}")
@@ -52,6 +55,7 @@ class WalkReward:
         self.scorer = scorer
         self.item_type = item_type
         self.metapaths = metapaths
+        self._owned = np.unique(_pairs(owned[:, 0], owned[:, 2])) if owned is not None else np.empty(0, np.int64)
         self._best: dict[int, float] = {}
 
     def __call__(self, walks: FinishedWalks, queries: Ids) -> NDArray[np.float64]:
@@ -61,7 +65,8 @@ class WalkReward:
         if self.metapaths is not None:
             paid &= self._follows(walks.relations)
         reward: NDArray[np.float64] = np.where(walks.hit & paid, self.hit, 0.0)
-        asked = np.flatnonzero(paid)
+        owned = np.isin(_pairs(queries[:, 0], ends), self._owned)
+        asked = np.flatnonzero(paid & (walks.hit | ~owned))
         if self.teacher and self.scorer is not None and len(asked):
             facts = np.column_stack([queries[asked, :2], ends[asked]])
             reward[asked] += self.teacher * score_facts(self.scorer, facts) / self._best_of(queries[asked])
@@ -87,3 +92,7 @@ class WalkReward:
             _, best = self.scorer.top_k(new, int(queries[0, 1]), 1, entity_type=self.item_type)
             self._best.update(zip(new.tolist(), np.maximum(best[:, 0].astype(float), 1e-12).tolist(), strict=True))
         return np.array([self._best[user] for user in users.tolist()])[rows.reshape(-1)]
+
+
+def _pairs(users: Ids, items: Ids) -> NDArray[np.int64]:
+    return (users.astype(np.int64) << 32) + items

@@ -140,19 +140,21 @@ class RecommendationReport:
         write_atomically(path, (json.dumps(self.to_json(), allow_nan=False) + "\n").encode())
 
     def table(self) -> Table:
-        """The metrics, for ``rich.print``; a second row for lists that were filled up."""
+        """The metrics, for ``rich.print``; a second column for lists that were filled up."""
         table = Table(title=f"{self.agent} on {self.dataset} {self.split}", title_justify="left")
+        columns = [("", self.lists)] if self.filled is None else [("explained", self.lists), ("filled", self.filled)]
         table.add_column("")
-        names = list(self.lists.metrics)
-        for name in names:
-            table.add_column(_label(name), justify="right")
-        for name in ("users", "short", "empty"):
-            table.add_column(name, justify="right")
-        rows = [("", self.lists)] if self.filled is None else [("explained", self.lists), ("filled", self.filled)]
-        for title, part in rows:
-            short, empty = (part.lengths < self.protocol.cutoffs[0]).sum(), (part.lengths == 0).sum()
-            counts = [f"{count:,}" for count in (len(self.users), short, empty)]
-            table.add_row(title, *(_figure(part.metrics[name]) for name in names), *counts)
+        for title, _ in columns:
+            table.add_column(title, justify="right")
+        for name in self.lists.metrics:
+            table.add_row(_label(name), *(_figure(part.metrics[name]) for _, part in columns))
+        table.add_section()
+        cutoff = self.protocol.cutoffs[0]
+        counts = [
+            (len(self.users), int((part.lengths < cutoff).sum()), int((part.lengths == 0).sum())) for _, part in columns
+        ]
+        for name, values in zip(("users", "short lists", "empty lists"), zip(*counts, strict=True), strict=True):
+            table.add_row(name, *(f"{value:,}" for value in values))
         return table
 
 

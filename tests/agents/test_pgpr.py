@@ -359,6 +359,16 @@ def test_waiting_is_no_part_of_the_metapath_a_walk_follows(world: Recommendation
     assert reward(*walk)[0] == 1
 
 
+def test_a_teacher_pays_nothing_for_waiting_at_an_item_that_the_user_has(world: Recommendation) -> None:
+    train = world.queries("train")
+    user, item = int(train[0, 0]), world.entities[int(train[0, 2])]
+    steps = [("buys", item), ("STAY", item), ("STAY", item)]
+    other = next(f"item/{i}" for i in range(len(world.items)) if f"item/{i}" != item)
+    taught = WalkReward(world.items, world.graph.stay, teacher=1.0, scorer=LowIds(), owned=train)
+    assert taught(*finished(world, user, steps, other))[0] == 0
+    assert taught(*finished(world, user, steps, item))[0] > 1
+
+
 def test_rewards_that_pay_nothing_are_refused(world: Recommendation) -> None:
     with pytest.raises(ValueError, match="must earn something"):
         WalkReward(world.items, world.graph.stay, hit=0)

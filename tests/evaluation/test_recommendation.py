@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import io
 import json
 import math
 from pathlib import Path
 
 import numpy as np
 import pytest
+from rich.console import Console
 
 from kgwalk.evaluation import RecommendationProtocol, evaluate_recommendations
 from kgwalk.protocols import Ids
@@ -125,3 +127,15 @@ def test_refuses_what_cannot_be_measured() -> None:
         evaluate_recommendations(agent, SHOP, "test2")
     with pytest.raises(ValueError, match="cutoffs"):
         RecommendationProtocol(cutoffs=())
+
+
+def test_the_table_has_every_figure_on_a_screen_of_80_columns() -> None:
+    agent = TellingAgent(SHOP, {"user/1": [("item/d", 2.0)]}, paths=[("user/1", "item/d")])
+    report = evaluate_recommendations(agent, SHOP, fill=Everyone())
+    screen = io.StringIO()
+    Console(width=80, file=screen).print(report.table())
+    assert "…" not in screen.getvalue()
+    assert report.filled is not None
+    for part in (report.lists, report.filled):
+        for name in ("ndcg@10", "recall@10", "hr@10", "coverage@10"):
+            assert f"{part.metrics[name]:.4f}" in screen.getvalue()

@@ -21,17 +21,19 @@ Cell = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Table:
-    """A table as text; a cell is all its values, none if it is empty.
+    """A table as text; a cell is its one value, all those of a list in Parquet, or none if it is empty.
 
     Attributes:
         path: of its file.
         titles: of the columns, all different.
         rows: cells by row, and where the row stands in the file, for messages.
+        listed: columns that hold lists.
     """
 
     path: Path
     titles: tuple[str, ...]
     rows: list[tuple[str, list[Cell]]]
+    listed: frozenset[int] = frozenset()
 
     def column(self, wanted: str | None, known: Sequence[str], what: str) -> int:
         """Position of a column: that of the title wanted, or else of the first title known.
@@ -48,17 +50,16 @@ class Table:
         return found[0]
 
 
-def read_table(path: Path, delimiter: str | None = None, separator: str = "") -> Table:
+def read_table(path: Path, delimiter: str | None = None) -> Table:
     """Read a table whose first line (or Parquet's schema) titles its columns.
 
     Args:
         path: its name tells the format: ``.tsv``, ``.txt``, ``.csv``, ``.parquet``, also ``.gz``.
         delimiter: one character, if the name does not say it.
-        separator: of several values in one cell; empty if there is none. Parquet may have lists instead.
 
     Raises:
         MissingDataError, DamagedFileError, FormatError: the file cannot be used; a line is named by its number.
-        ValueError: the name does not tell the format.
+        ValueError: the name does not tell the format, or the delimiter is none.
     """
     suffix = (path.with_suffix("") if path.suffix == ".gz" else path).suffix.lower()
     lines: Iterator[tuple[str, list[Any]]]
@@ -68,28 +69,49 @@ def read_table(path: Path, delimiter: str | None = None, separator: str = "") ->
         delimiter = delimiter or _DELIMITERS.get(suffix)
         if delimiter is None:
             raise ValueError(f"{path}: expected a name ending in .tsv, .txt, .csv or .parquet (or .gz), or a delimiter")
+        if len(delimiter) != 1 or delimiter in '"\r\n\0':
+            raise ValueError(f"delimiter {delimiter!r}: expected one character, and neither a quote nor a line end")
         lines = _text_lines(path, delimiter)
     _, first = next(lines, ("", []))
     titles = tuple(str(title).strip() for title in first)
     if not any(titles) or len({title.casefold() for title in titles}) < len(titles):
         raise FormatError(f"{path}: expected a first line with different column titles, got {', '.join(titles)!r}")
-    rows = []
+    rows, listed = [], set()
     for where, values in lines:
         if len(values) != len(titles):
             raise FormatError(f"{where}: expected {len(titles)} columns, as titled, found {len(values)}")
-        rows.append((where, [_cell(value, separator, where) for value in values]))
+        rows.append((where, [_cell(value, where) for value in values]))
+        listed.update(column for column, value in enumerate(values) if isinstance(value, list))
     if not rows:
         raise FormatError(f"{path}: no rows")
-    return Table(path, titles, rows)
+    return Table(path, titles, rows, frozenset(listed))
 
 
-def _cell(value: object, separator: str, where: str) -> Cell:
+def divided(cell: Cell, separator: str) -> Cell:
+    """The values that a cell's text divides into; an empty separator divides nothing."""
+    if not separator:
+        return cell
+    return tuple(value for text in cell for part in text.split(separator) if (value := part.strip()))
+
+
+def one_value(cell: Cell, where: str, what: str) -> str:
+    """The value of a cell that holds just one.
+
+    Raises:
+        FormatError: it is empty or holds several.
+    """
+    if len(cell) != 1:
+        raise FormatError(f"{where}: expected {what}, found {f'several: {list(cell)}' if cell else 'an empty cell'}")
+    return cell[0]
+
+
+def _cell(value: object, where: str) -> Cell:
     if value is None:
         return ()
-    parts = value if isinstance(value, list) else str(value).split(separator) if separator else [value]
+    parts = value if isinstance(value, list) else [value]
     cell = tuple(text for part in parts if part is not None and (text := str(part).strip()))
-    if any(character in text for text in cell for character in "\t\r\n"):
-        raise FormatError(f"{where}: a tab or a line end in {cell}, which tab-separated files cannot hold")
+    if any(character in text for text in cell for character in "\t\r\n\0"):
+        raise FormatError(f"{where}: a tab or a line end or a NUL in {cell}, which tab-separated files cannot hold")
     return cell
 
 

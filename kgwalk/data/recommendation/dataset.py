@@ -22,10 +22,10 @@ from kgwalk.data.recommendation.metapaths import (
     EntityType,
     Metapath,
     Signature,
-    as_inverse,
     check_metapath,
     default_metapaths,
     knows_relations,
+    relation_words,
     signatures,
 )
 from kgwalk.protocols import Ids
@@ -93,11 +93,13 @@ class Recommendation(Dataset):
     def metapath(self, text: str) -> Metapath:
         """Relations of a metapath in words, separated by blanks; ``^name`` or ``rev_name`` is an inverse.
 
+        Where a relation's own name has blanks, the longest name that the set knows is read.
+
         Raises:
             KeyError: a relation is unknown.
             ValueError: no walk from a user to an item follows them in this order.
         """
-        found = tuple(self.relation(as_inverse(word, self.relations)) for word in text.split())
+        found = tuple(self.relation(word) for word in relation_words(text, self.relations))
         check_metapath(self, found)
         return found
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from kgwalk._core import FormatError, TripleReader
 from kgwalk.data.card_json import CARD_FILE, card_to_json
 from kgwalk.data.cards import Card, DataFile
 from kgwalk.data.importing import check_replaceable, write_folder
-from kgwalk.data.recommendation.columns import Table, read_table
+from kgwalk.data.recommendation.columns import Cell, Table, divided, one_value, read_table
 from kgwalk.data.recommendation.dataset import VALID_FROM, Recommendation, assemble_recommendation
 from kgwalk.data.split import Shares, split_interactions
 from kgwalk.data.tables import add_file
@@ -95,7 +96,7 @@ def import_interactions(
         rating_column: likewise of ratings, `RATING_TITLES`; asked for with ``min_rating`` only.
         min_rating: interactions of a lower rating are no interest and are left out.
         title_column: of the attributes: a readable name of the item, which is shown and is no fact.
-        separator: of several values in one cell of an attribute.
+        separator: of several values in one cell of an attribute; ids and titles are never divided.
         split: percent of train/valid/test, of the interactions; with valid 0, loading carves one of everyone who has
             `VALID_FROM` or more out of train, as for the benchmarks.
         seed: of the split.
@@ -115,6 +116,8 @@ def import_interactions(
         raise ValueError(f"seed is {seed}; expected 0 or more")
     if not facts and not attributes:
         raise ValueError("import: expected facts or attributes beside interactions: walks need something to follow")
+    if min_rating is not None and not math.isfinite(min_rating):
+        raise ValueError(f"min_rating is {min_rating}; expected a number")
     if folder.exists():
         check_replaceable(folder, overwrite)
     step = _Steps(1 + len(attributes) + len(facts), progress)
@@ -125,11 +128,14 @@ def import_interactions(
     originals = {f"{USER}/{user}": user for user, _ in pairs} | {f"{ITEM}/{item}": item for _, item in pairs}
     known: list[Fact] = []
     for file in attributes:
-        known += _attributes(read_table(Path(file), delimiter, separator), item_column, title_column, originals, labels)
+        table = read_table(Path(file), delimiter)
+        known += _attributes(table, item_column, title_column, separator, originals, labels)
         step.done()
     for file in facts:
         known += _triples(Path(file), delimiter, originals)
         step.done()
+    if not known:
+        raise ValueError("import: the facts and attributes are all empty: walks need something to follow")
     distinct_pairs, distinct_facts = list(dict.fromkeys(pairs)), list(dict.fromkeys(known))
     users = {user: i for i, user in enumerate(dict.fromkeys(user for user, _ in distinct_pairs))}
     owner = np.array([users[user] for user, _ in distinct_pairs])
@@ -202,24 +208,34 @@ def _pairs(
     rating = None if min_rating is None else table.column(rating_column, RATING_TITLES, "rating")
     pairs, below = [], 0
     for where, cells in table.rows:
-        if not cells[user] or not cells[item]:
-            raise FormatError(f"{where}: expected a user and an item, found an empty cell")
-        if rating is not None and min_rating is not None:
-            try:
-                low = float("".join(cells[rating])) < min_rating
-            except ValueError:
-                raise FormatError(f"{where}: expected a number as rating, got {''.join(cells[rating])!r}") from None
-            if low:
-                below += 1
-                continue
-        pairs.append((cells[user][0], cells[item][0]))
+        user_id, item_id = (one_value(cells[column], where, "a user and an item") for column in (user, item))
+        if rating is not None and min_rating is not None and _rating(cells[rating], where) < min_rating:
+            below += 1
+            continue
+        pairs.append((user_id, item_id))
     if not pairs:
         raise FormatError(f"{table.path}: no interaction is rated {min_rating} or more")
     return pairs, below
 
 
+def _rating(cell: Cell, where: str) -> float:
+    text = one_value(cell, where, "a number as rating")
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if math.isnan(value):
+        raise FormatError(f"{where}: expected a number as rating, got {text!r}")
+    return value
+
+
 def _attributes(
-    table: Table, item_column: str | None, title_column: str | None, originals: dict[str, str], labels: dict[str, str]
+    table: Table,
+    item_column: str | None,
+    title_column: str | None,
+    separator: str,
+    originals: dict[str, str],
+    labels: dict[str, str],
 ) -> list[Fact]:
     """Facts of a table of items; enters entities into ``originals`` and titles into ``labels``."""
     key = table.column(item_column, ITEM_TITLES, "item")
@@ -230,17 +246,16 @@ def _attributes(
             raise FormatError(f"{table.path}: a column cannot be titled {column!r}: the name is reserved")
     facts = []
     for where, cells in table.rows:
-        if not cells[key]:
-            raise FormatError(f"{where}: expected an item, found an empty cell")
-        item = f"{ITEM}/{cells[key][0]}"
-        originals.setdefault(item, cells[key][0])
+        original = one_value(cells[key], where, "an item")
+        item = f"{ITEM}/{original}"
+        originals.setdefault(item, original)
         for place, cell in enumerate(cells):
             if place == key:
                 continue
             if place == title:
                 labels[item] = " ".join(cell)
                 continue
-            for value in cell:
+            for value in cell if place in table.listed else divided(cell, separator):
                 originals.setdefault(f"{kinds[place]}/{value}", value)
                 facts.append((item, table.titles[place], f"{kinds[place]}/{value}"))
     return facts

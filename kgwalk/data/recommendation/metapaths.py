@@ -54,10 +54,24 @@ def as_inverse(word: str, relations: Names) -> str:
     return INVERSE + word.removeprefix("rev_") if word.startswith("rev_") and relations.find(word) < 0 else word
 
 
+def relation_words(text: str, relations: Names) -> list[str]:
+    """The relations of a metapath in words. A name may itself have blanks: the longest that is a relation counts."""
+    words, found = text.split(), []
+    while words:
+        size = next((n for n in range(len(words), 1, -1) if _is_relation(" ".join(words[:n]), relations)), 1)
+        found.append(as_inverse(" ".join(words[:size]), relations))
+        words = words[size:]
+    return found
+
+
 def knows_relations(text: str, relations: Names) -> bool:
     """Whether a set has all relations of a metapath in words."""
-    words = (as_inverse(word, relations) for word in text.split())
-    return all(relations.find(word) >= 0 or relations.find(word.removeprefix(INVERSE)) >= 0 for word in words)
+    return all(_is_relation(word, relations) for word in relation_words(text, relations))
+
+
+def _is_relation(word: str, relations: Names) -> bool:
+    word = as_inverse(word, relations)
+    return relations.find(word) >= 0 or relations.find(word.removeprefix(INVERSE)) >= 0
 
 
 def check_metapath(dataset: Recommendation, metapath: Metapath) -> None:

@@ -185,6 +185,13 @@ BAD_FILES = {
     ),
     "a broken fact": ("facts.tsv", "10\tsequel_of\t11\n10\tx\n", FormatError, r"facts\.tsv.*2"),
     "a line end in a name": ("items.csv", 'movieId,title,genre\n10,x,"a\nb"\n', FormatError, "a tab or a line end"),
+    "a rating that is no number": (
+        "ratings.csv",
+        "user,item,rating\na,10,nan\n",
+        FormatError,
+        r"csv:2: .*rating, got 'nan'",
+    ),
+    "a NUL": ("ratings.csv", "user,item\na,1\0\n", FormatError, r"ratings\.csv:2: .* NUL"),
     "a rating in words": ("ratings.csv", "user,item,rating\na,10,good\n", FormatError, r"csv:2: .*rating, got 'good'"),
 }
 
@@ -193,9 +200,49 @@ BAD_FILES = {
 def test_what_is_wrong_is_said_and_nothing_is_made(files, file, content, error, message):
     (files / file).write_bytes(content if isinstance(content, bytes) else content.encode())
     with pytest.raises(error, match=message):
-        imported(files, min_rating=1 if "rating" in message and "good" in message else None)
+        imported(files, min_rating=1 if "rating, got" in message else None)
     assert not (files / "shop").exists()
     assert not [path for path in files.iterdir() if path.name.startswith(".")]
+
+
+def test_ids_and_titles_are_not_divided(files):
+    (files / "ratings.csv").write_text(RATINGS.replace(",10,", ",10|b,"))
+    (files / "items.csv").write_text('movieId,title,genre\n10|b,"One | Two",Drama|Comedy\n11,Three,Drama\n')
+    imported(files)
+    data = load(files / "shop")
+    item = data.entity("item/10|b")
+    assert data.label(item) == "One | Two"
+    assert len(data.graph.slice(item, data.relation("genre"))) == 2
+    assert "item/10" not in data.entities.to_list()
+
+
+def test_lists_where_one_value_is_expected_are_refused(files):
+    pl.DataFrame({"user": ["a", "b"], "item": [["10", "11"], ["12"]]}).write_parquet(files / "ratings.parquet")
+    with pytest.raises(FormatError, match=r"row 1: expected a user and an item, found several: \['10', '11'\]"):
+        import_interactions(files / "ratings.parquet", files / "shop", facts=[files / "facts.tsv"])
+    assert not (files / "shop").exists()
+
+
+def test_attributes_without_a_value_are_refused(files):
+    (files / "items.csv").write_text("movieId,title,genre\n10,One,\n")
+    with pytest.raises(ValueError, match="all empty"):
+        import_interactions(
+            files / "ratings.csv", files / "shop", attributes=[files / "items.csv"], title_column="title"
+        )
+
+
+def test_a_metapath_reads_as_it_is_written_where_names_have_blanks(files):
+    (files / "items.csv").write_text(
+        "movieId,title,Release,Release Year\n" + "".join(f"{i},t{i},r{i % 3},{i % 2}\n" for i in range(10, 19))
+    )
+    imported(files)
+    data = load(files / "shop")
+    names = [data.metapath_name(path) for path in data.metapaths]
+    assert "interact Release Year ^Release Year" in names
+    assert [data.metapath(name) for name in names] == list(data.metapaths)
+    assert data.metapath("interact Release rev_Release") == data.metapath("interact Release ^Release")
+    with pytest.raises(KeyError, match="no relation 'Year'"):
+        data.metapath("interact Year ^Year")
 
 
 def test_bad_arguments_are_refused(files):
@@ -204,6 +251,8 @@ def test_bad_arguments_are_refused(files):
         ({"seed": -1}, "seed is -1"),
         ({"user_column": "movieId"}, "cannot be both"),
         ({"min_rating": 9}, "no interaction is rated 9"),
+        ({"min_rating": float("nan")}, "min_rating is nan"),
+        ({"delimiter": "ab"}, "delimiter 'ab': expected one character"),
     ):
         with pytest.raises(ValueError, match=message):
             imported(files, **options)
