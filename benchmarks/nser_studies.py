@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import logging
 import os
 from collections.abc import Mapping
@@ -27,7 +28,7 @@ import numpy as np
 import torch
 
 import kgwalk.data
-from benchmarks.common import is_saved, print_table, save_result
+from benchmarks.common import RESULTS, print_table, save_result
 from benchmarks.completion import folder_of, stem_of
 from kgwalk import _core, agents
 from kgwalk.agents.checkpoint import NAME as CHECKPOINT
@@ -138,7 +139,13 @@ def _save(
     options: argparse.Namespace,
 ) -> None:
     name = f"{stem_of(dataset, agent, row)}-seed{seed}"
-    if options.save and not is_saved(bench, name):
+    path = RESULTS / bench / f"{name}.json"
+    if path.exists() and options.save:
+        recorded = json.loads(path.read_text(encoding="utf-8"))["protocol"]
+        if recorded != json.loads(json.dumps(protocol)):
+            raise SystemExit(f"{path} was made with other settings: delete it to make it again")
+        print(f"{name}: recorded already")
+    elif options.save:
         # Under a name of their own, or they would stand among the results that are to be compared.
         save_result(
             bench, name, {"test": metrics}, seed=seed, dataset=folder_of(dataset), agent=agent, protocol=dict(protocol)

@@ -114,8 +114,8 @@ def allocate(
         value: (n, num_metapaths), v(u, j) of ``"heuristic"``: mean log-probability of such paths. Ties go to the
             metapath that comes first; minus infinity comes last.
         users: (n,) ids, for ``"uniform"``; 0 to n - 1 unless given.
-        exact: ``"heuristic"`` spends ``total`` whole: what the ``k_j`` leave of it is dealt out among the metapaths whose
-            value is finite, one path each in the order of value, again and again.
+        exact: ``"heuristic"`` spends ``total`` whole: what the ``k_j`` leave of it is dealt out among the metapaths
+            whose value is finite, one path each in the order of value, again and again.
         seed: of ``"uniform"``.
 
     Returns:

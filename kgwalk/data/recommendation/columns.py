@@ -76,7 +76,8 @@ def read_table(path: Path, delimiter: str | None = None) -> Table:
     titles = tuple(str(title).strip() for title in first)
     if not any(titles) or len({title.casefold() for title in titles}) < len(titles):
         raise FormatError(f"{path}: expected a first line with different column titles, got {', '.join(titles)!r}")
-    rows, listed = [], set()
+    rows: list[tuple[str, list[Cell]]] = []
+    listed: set[int] = set()
     for where, values in lines:
         if len(values) != len(titles):
             raise FormatError(f"{where}: expected {len(titles)} columns, as titled, found {len(values)}")
