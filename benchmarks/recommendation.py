@@ -2,10 +2,10 @@
 
     python -m benchmarks.recommendation Amazon-Beauty --agents most-popular item-cf transe-dot --seeds 0 --save
 
-Every run is resumable: one whose record is there is skipped, one whose training was broken off goes on from its
-checkpoint under ``runs/``. The figures of every user lie beside it (``test.json``), and ``--against`` holds the agents'
-NDCG@10 against those of one of them, users resampled in pairs. ``--train-on-valid`` counts valid as train, as published
-splits do that have no valid; that is for agents that select nothing by valid.
+Every run is resumable: with ``--save`` one whose record and run folder are there is skipped, one whose training was
+broken off goes on from its checkpoint under ``runs/``. The figures of every user lie in the run folder (``test.json``),
+and ``--against`` holds the agents' NDCG@10 against those of one of them, users resampled in pairs. ``--train-on-valid``
+counts valid as train, as published splits do that have no valid; that is for agents that select nothing by valid.
 """
 
 from __future__ import annotations

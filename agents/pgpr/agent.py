@@ -184,7 +184,9 @@ class Pgpr:
             network = PgprNetwork(note["num_entities"], note["num_relations"], PgprPolicyConfig(**sizes))
         fill(network, tensors)
         settings = {key: note[key] for key in _SETTINGS}
-        needs_teacher = settings["ranking"] == "scorer" or _whole("prune", settings["prune"]) > 0
+        for key in ("interact", "max_out_degree", "prune"):
+            _whole(key, settings[key])
+        needs_teacher = settings["ranking"] == "scorer" or settings["prune"] > 0
         return cls(
             network,
             **settings,
@@ -195,7 +197,7 @@ class Pgpr:
 
 
 def _whole(name: str, value: Any) -> int:
-    """A whole number from 0; ValueError otherwise."""
-    if type(value) is not int or value < 0:
-        raise ValueError(f"{name} must be a whole number from 0, got {value!r}")
+    """A whole number from 0 that fits 31 bits; ValueError otherwise."""
+    if type(value) is not int or not 0 <= value < 1 << 31:
+        raise ValueError(f"{name} must be a whole number from 0 to {(1 << 31) - 1}, got {value!r}")
     return value

@@ -212,6 +212,7 @@ def test_a_saved_agent_answers_as_before(world: Recommendation, agent: Pgpr, tmp
         {"items": ["item", 0, 10**9]},
         {"interact": 99},
         {"max_out_degree": -1},
+        {"max_out_degree": 1 << 31},
         {"prune": -1},
         {"ranking": "mood"},
         {"fingerprint": None},

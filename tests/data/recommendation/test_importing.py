@@ -7,7 +7,7 @@ import re
 import numpy as np
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
@@ -127,6 +127,7 @@ def test_splits_of_ones_own(files):
     assert len(data.splits["valid"]) == 12
 
 
+@settings(deadline=None)
 @given(st.lists(st.integers(0, 8), min_size=1, max_size=60), st.sampled_from(["80/0/20", "60/20/20", "100/0/0"]))
 def test_everyone_keeps_a_training_interaction(users, split):
     array = np.array(users)
