@@ -11,13 +11,24 @@ from .embeddings import EMBEDDINGS, EmbeddingAgent
 from .linear import ItemCF, MostPopular
 from .nser import Nser
 from .pgpr import Pgpr
+from .recommenders import RECOMMENDER_AGENTS, RecommenderAgent
 from .reinforce import Reinforce
 from .rule_guider import RuleGuider
 from .rules import RuleAgent
 from .typed_embeddings import TransEDotAgent, TypedEmbeddingAgent
 from .walker import WalkerAgent
 
-Registered = WalkerAgent | RuleAgent | EmbeddingAgent | ItemCF | MostPopular | Nser | Pgpr | TypedEmbeddingAgent
+Registered = (
+    WalkerAgent
+    | RuleAgent
+    | EmbeddingAgent
+    | ItemCF
+    | MostPopular
+    | Nser
+    | Pgpr
+    | RecommenderAgent
+    | TypedEmbeddingAgent
+)
 
 _AGENTS: dict[str, type[Registered]] = {
     ItemCF.name: ItemCF,
@@ -29,6 +40,7 @@ _AGENTS: dict[str, type[Registered]] = {
     TransEDotAgent.name: TransEDotAgent,
     RuleGuider.name: RuleGuider,
     **EMBEDDINGS,
+    **RECOMMENDER_AGENTS,
 }
 
 

@@ -19,15 +19,21 @@ if TYPE_CHECKING:
     from kgwalk.scorers.measures import has_bfloat16
     from kgwalk.scorers.models import MODELS, EmbeddingModel, ModelConfig
     from kgwalk.scorers.pykeen import from_pykeen
+    from kgwalk.scorers.recommender import ClickScorer, RecommenderScorer
+    from kgwalk.scorers.recommenders import RECOMMENDERS, Recommender
     from kgwalk.scorers.typed_loss import TypedSoftmax
 
 _LAZY = {
     "MODELS": "models",
+    "RECOMMENDERS": "recommenders",
+    "ClickScorer": "recommender",
     "Contrast": "losses",
     "EmbeddingModel": "models",
     "EmbeddingScorer": "embedding",
     "LinearScorer": "linear",
     "ModelConfig": "models",
+    "Recommender": "recommenders",
+    "RecommenderScorer": "recommender",
     "TypedSoftmax": "typed_loss",
     "cosine_weights": "linear",
     "from_pykeen": "pykeen",
@@ -39,11 +45,15 @@ _LAZY = {
 
 __all__ = [
     "MODELS",
+    "RECOMMENDERS",
+    "ClickScorer",
     "Contrast",
     "EmbeddingModel",
     "EmbeddingScorer",
     "LinearScorer",
     "ModelConfig",
+    "Recommender",
+    "RecommenderScorer",
     "TypedSoftmax",
     "cosine_weights",
     "from_pykeen",

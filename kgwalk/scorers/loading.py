@@ -9,21 +9,28 @@ from kgwalk.scorers.embedding import EmbeddingScorer
 from kgwalk.scorers.facts import check_fitted_on
 from kgwalk.scorers.linear import LINEAR, LinearScorer
 from kgwalk.scorers.location import scorer_file
+from kgwalk.scorers.recommender import RecommenderScorer
+from kgwalk.scorers.recommenders import RECOMMENDERS
 from kgwalk.tensors import load_tensors
 
 
-def read_scorer(file: Path) -> EmbeddingScorer | LinearScorer:
+AnyScorer = EmbeddingScorer | LinearScorer | RecommenderScorer
+
+
+def read_scorer(file: Path) -> AnyScorer:
     """The scorer in a file, whatever dataset it is for.
 
     Raises:
         FileNotFoundError: there is none.
         ValueError: it is damaged or of no known model.
     """
-    is_linear = load_tensors(file)[1].get("agent") in LINEAR
-    return LinearScorer.load(file) if is_linear else EmbeddingScorer.load(file)
+    name = load_tensors(file)[1].get("agent")
+    if name in LINEAR:
+        return LinearScorer.load(file)
+    return RecommenderScorer.load(file) if name in RECOMMENDERS else EmbeddingScorer.load(file)
 
 
-def load(path: Path | str, dataset: Dataset) -> EmbeddingScorer | LinearScorer:
+def load(path: Path | str, dataset: Dataset) -> AnyScorer:
     """The scorer in a file, or in the folder of its training run.
 
     Raises:

@@ -1,0 +1,163 @@
+"""RecommenderAgent: training, answering, files; one class for all recommender models."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from kgwalk.data import Dataset
+from kgwalk.data.recommendation.dataset import Recommendation
+from kgwalk.graph import Expand, Graph
+from kgwalk.protocols import Ids, Ranked
+from kgwalk.scorers import RECOMMENDERS, Recommender, RecommenderScorer
+from kgwalk.scorers.location import NAME
+from kgwalk.search import known_items, top_items
+
+from ..saved import check_trained_on, reading
+from ..training import Trainer, plain
+from .config import RecommenderTraining
+from .learner import Learner
+from .tuned import TUNED
+
+
+class RecommenderAgent:
+    """Recommends items by a model of users, items and what is known of these; it does not walk.
+
+    Its scorer teaches walkers, shapes rewards and re-ranks.
+
+    Args:
+        scorer: trained.
+        answers: items listed for a user, and what is tied with the last of them.
+    """
+
+    name: ClassVar[str]
+    Config: ClassVar[type[RecommenderTraining]] = RecommenderTraining
+
+    def __init__(self, scorer: RecommenderScorer, answers: int) -> None:
+        self.scorer = scorer
+        self.answers = answers
+
+    @classmethod
+    def model_class(cls) -> type[Recommender]:
+        """The model of this name."""
+        return RECOMMENDERS[cls.name]
+
+    @classmethod
+    def config_for(cls, dataset: str) -> RecommenderTraining:
+        """The configuration for a dataset: as published where it is, else chosen on valid; defaults for others."""
+        kind = cls.model_class()
+        settings: dict[str, Any] = {"objective": kind.objective}
+        model: dict[str, Any] = {}
+        for told in (TUNED.get(cls.name, {}).get("", {}), TUNED.get(cls.name, {}).get(dataset, {})):
+            settings |= {key: value for key, value in told.items() if key != "model"}
+            model |= told.get("model", {})
+        return RecommenderTraining(model=kind.Config(**model), **settings)
+
+    @classmethod
+    def fit(
+        cls, dataset: Dataset, config: RecommenderTraining, folder: Path, *, resume: bool = False, seed: int = 0
+    ) -> RecommenderAgent:
+        """Train on ``dataset`` and give the agent that was best on valid; it is saved in ``folder`` too.
+
+        Raises:
+            FileExistsError: ``folder`` holds a checkpoint and ``resume`` was not asked for.
+            ValueError: the checkpoint is damaged or of another run; nothing to train on; the loss is not finite.
+        """
+        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
+        return cls.load(folder, dataset.fingerprint)
+
+    @classmethod
+    def trainer(cls, dataset: Dataset, config: RecommenderTraining, folder: Path, *, seed: int = 0) -> Trainer:
+        """What ``fit`` runs, before its first step; nothing is written yet.
+
+        Raises:
+            ValueError: the dataset is none of recommendation, or has nothing in train or valid; a seed out of range;
+                a configuration of another model.
+        """
+        if not 0 <= seed < 1 << 31:
+            raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
+        if not isinstance(dataset, Recommendation):
+            raise ValueError(f"{cls.name} recommends items to users, and {dataset.name} is no recommendation set")
+        kind = cls.model_class()
+        if type(config.model) is not kind.Config:
+            raise ValueError(f"{cls.name} has a {kind.Config.__name__}, got {type(config.model).__name__}")
+        model = kind.of(dataset, config.model, seed)
+        made_by = {"seed": seed, "config": plain(config), "answers": config.answers}
+        scorer = RecommenderScorer.of(model, config.objective, dataset, made_by)
+        learner = Learner(scorer, dataset, config, seed, lambda scorer: cls(scorer, 10))
+
+        def keep() -> None:
+            scorer.calibrate(dataset)
+            cls(scorer, config.answers).save(folder)
+
+        return Trainer(
+            model,
+            torch.optim.Adam(model.parameters(), lr=config.learning_rate),
+            folder,
+            seed=seed,
+            run_id={"agent": cls.name, "config": plain(config), "dataset": dataset.fingerprint, "seed": seed},
+            loss=learner.loss,
+            validate=learner.validate,
+            keep=keep,
+            steps=config.epochs * learner.steps_in_epoch,
+            validate_every=config.validate_epochs * learner.steps_in_epoch,
+            learning_rate=lambda step: config.learning_rate,
+            clip=None,
+            patience=config.patience,
+            score={"auc": "AUC", "ndcg@10": "NDCG@10"}[config.select],
+        )
+
+    @classmethod
+    def load(cls, folder: Path, fingerprint: str | None = None) -> RecommenderAgent:
+        """The agent in ``folder``.
+
+        Raises:
+            FileNotFoundError: there is none.
+            ValueError: it is damaged, of another model, or ``fingerprint`` is given and is not that of its dataset.
+        """
+        path = folder / NAME
+        scorer = RecommenderScorer.load(path)
+        if scorer.name != cls.name:
+            raise ValueError(f"{path} holds a model {scorer.name}, not {cls.name}")
+        with reading(path):
+            check_trained_on(scorer.dataset, scorer.fingerprint, fingerprint)
+        answers = scorer.made_by.get("answers")
+        if type(answers) is not int or answers < 1:
+            raise ValueError(f"{path} does not tell how many items it lists")
+        return cls(scorer, answers)
+
+    def answer(self, queries: Ids, graph: Graph | Expand) -> Ranked:
+        """See ``kgwalk.protocols.Agent``: items that the user does not interact with in ``graph``, best first.
+
+        Scores are the model's own.
+
+        Raises:
+            ValueError: a query is not (user, interact, ...), or its user was not there in training.
+        """
+        interact = self.scorer.numbers["interact"]
+        if (queries[:, 1] != interact).any():
+            raise ValueError(f"{self.name} answers queries of interactions, relation {interact}, only")
+        users = np.ascontiguousarray(queries[:, 0])
+        if (users >= self.scorer.numbers["num_entities"]).any():
+            raise ValueError(
+                f"{self.name} has no vector of a user who was not there in training; nser and pgpr need none"
+            )
+        known = known_items(graph, users, interact)
+        return top_items(self.scorer.item_table(users), self.scorer.numbers["first_item"], known, self.answers)
+
+    def save(self, folder: Path) -> None:
+        """Write ``folder/agent.safetensors``."""
+        self.scorer.save(folder / NAME)
+
+
+def _agent_class(name: str) -> type[RecommenderAgent]:
+    words = "".join(part.capitalize() for part in name.split("-"))
+    return type(
+        words, (RecommenderAgent,), {"name": name, "__doc__": RECOMMENDERS[name].__doc__, "__module__": __name__}
+    )
+
+
+RECOMMENDER_AGENTS: dict[str, type[RecommenderAgent]] = {name: _agent_class(name) for name in sorted(RECOMMENDERS)}

@@ -1,0 +1,431 @@
+"""KGCN, KGNN-LS and MI-KGNN: an item is seen through its sampled neighbours in the knowledge graph, as a user sees them.
+
+One module, named options. KGCN (Wang et al., WWW 2019), KGNN-LS (Wang et al., KDD 2019), MI-KGNN (Wang et al., "Exploring
+Multi-dimension User-Item Interactions with Attentional Knowledge Graph Neural Networks", equations 15 to 25).
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from kgwalk.data.recommendation.dataset import Recommendation
+from kgwalk.graph import Expand, extend_field, sample_neighbours
+from kgwalk.protocols import Ids
+from kgwalk.scorers.recommenders.base import (
+    Neighbour,
+    Recommender,
+    RecommenderConfig,
+    half_squares,
+    knowledge_of,
+    one_of,
+    share,
+    whole,
+)
+
+Aggregator = Literal["sum", "concat", "neighbor", "bi-interaction"]
+Attention = Literal["relation", "dual", "none"]
+Means = Literal["code", "paper"]
+Field = Literal["tree", "chain"]
+Passes = Literal["full", "once"]
+Penalized = Literal["tables", "weights"]
+
+#: Numbers held at once when all items are scored.
+_CELLS = 1 << 23
+
+
+@dataclass(frozen=True)
+class ReceptiveConfig(RecommenderConfig):
+    """Options of the family; the defaults are KGCN's with the sum aggregator.
+
+    Attributes:
+        neighbours: sampled for each entity, K (with replacement where it has fewer).
+        depth: hops that are looked at, H.
+        aggregator: how an entity v and its neighbourhood n become one: ``sum`` act(W(v + n) + b), ``concat``
+            act(W[v; n] + b), ``neighbor`` act(W n + b), ``bi-interaction`` act(W1(v + n) + W2(v * n) + b).
+        attention: what a neighbour counts: ``relation`` softmax of u . r (KGCN, equation 2), ``dual`` that of MI-KGNN
+            (equation 22), ``none`` the same for all (KGCN-avg).
+        theta: of ``dual``: the share of the user's attention; 1 - theta is that of the entity in the centre.
+        soft_features: of ``dual``: a neighbour is softmax(r * n) as in equation 17, or r * n as in 25 ("a").
+        means: ``code`` takes the mean over numbers in place of inner products, and the mean over K in place of the
+            weighted sum, as KGCN's published code does; ``paper`` sums, as the equations do.
+        field: ``tree`` samples K neighbours of every entity on the way; ``chain`` K at the first hop, then one of each
+            that is not the entity it was reached from ("r").
+        passes: ``full``: H passes over all hops that are left, one aggregator each; ``once``: from the outermost hop
+            inwards, each hop aggregated once ("l").
+        penalized: ``l2`` is on the tables and aggregators, or (``weights``) on W1 + W2 alone, as equation 24 has it.
+        label_smoothness: weight of KGNN-LS' loss of propagated labels; 0 for none.
+        inverses: whether inverse relations have vectors of their own; as published they share the relation's.
+        spread: standard deviation of the tables in the beginning; 0 for Xavier's, about .02, as published.
+    """
+
+    l2: float = 1e-4
+    neighbours: int = 8
+    depth: int = 1
+    aggregator: Aggregator = "sum"
+    attention: Attention = "relation"
+    theta: float = 0.9
+    soft_features: bool = True
+    means: Means = "code"
+    field: Field = "tree"
+    passes: Passes = "full"
+    penalized: Penalized = "tables"
+    label_smoothness: float = 0.0
+    inverses: bool = False
+    spread: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built."""
+        super().__post_init__()
+        whole(self, 1, "neighbours", most=1 << 10)
+        whole(self, 1, "depth", most=8)
+        share(self, "label_smoothness", "spread")
+        options = {
+            "aggregator": Aggregator,
+            "attention": Attention,
+            "means": Means,
+            "field": Field,
+            "passes": Passes,
+            "penalized": Penalized,
+        }
+        for key, choice in options.items():
+            one_of(self, key, get_args(choice))
+        if type(self.theta) not in (int, float) or not -1 <= self.theta <= 1:
+            raise ValueError(f"theta must be from -1 to 1, got {self.theta!r}")
+        if self.penalized == "weights" and self.aggregator != "bi-interaction":
+            raise ValueError("penalized=weights is W1 + W2 of aggregator=bi-interaction")
+        if self.label_smoothness and (self.attention != "relation" or self.field != "tree" or self.passes != "full"):
+            raise ValueError("label_smoothness goes with attention=relation, field=tree and passes=full")
+
+
+class Receptive(Recommender):
+    """``score(u, v) = u . v^u``, v^u being the item as seen by the user after ``depth`` hops of aggregation.
+
+    Args:
+        sizes: see `Recommender`.
+        config: options.
+
+    Attributes:
+        users: (users, dim).
+        entities: (entities, dim).
+        relations: (relations + 1, dim), or (2 * relations + 1, dim) with ``inverses``; the last row is STAY's, of
+            entities of which nothing is known.
+        field_entities: (entities, K) of a tree: the sampled neighbours of each entity, by number; of a chain
+            (items, depth * K): hop by hop. int32.
+        field_relations: rows of ``relations`` that lead to them. int32.
+    """
+
+    name = "kgcn"
+    Config = ReceptiveConfig
+    config: ReceptiveConfig
+    field_entities: Tensor
+    field_relations: Tensor
+
+    def __init__(self, sizes: Mapping[str, int], config: RecommenderConfig) -> None:
+        super().__init__(sizes, config)
+        c = self.config
+        self.users = nn.Parameter(torch.empty(sizes["users"], c.dim))
+        self.entities = nn.Parameter(torch.empty(sizes["entities"], c.dim))
+        self.relations = nn.Parameter(torch.empty(sizes["relations"] * (1 + c.inverses) + 1, c.dim))
+        width = 2 * c.dim if c.aggregator == "concat" else c.dim
+        self.aggregators = nn.ModuleList(nn.Linear(width, c.dim) for _ in range(c.depth))
+        products = c.depth if c.aggregator == "bi-interaction" else 0
+        self.products = nn.ModuleList(nn.Linear(c.dim, c.dim, bias=False) for _ in range(products))
+        tree = c.field == "tree"
+        shape = (sizes["entities"], c.neighbours) if tree else (sizes["items"], c.neighbours * c.depth)
+        self.register_buffer("field_entities", torch.zeros(shape, dtype=torch.int32))
+        self.register_buffer("field_relations", torch.zeros(shape, dtype=torch.int32))
+        self._labelled = (torch.empty(0, dtype=torch.int64), torch.empty(0))
+
+    def initialize(self) -> None:
+        """See `Recommender.initialize`."""
+        super().initialize()
+        if self.config.spread:
+            for table in (self.users, self.entities, self.relations):
+                nn.init.normal_(table, std=self.config.spread)
+
+    def look_at(self, dataset: Recommendation, seed: int) -> None:
+        """Sample the field, once and for all."""
+        c, first = self.config, dataset.users.last
+        expand = Expand(knowledge_of(dataset))
+        last = dataset.items.last if c.field == "chain" else dataset.graph.num_entities
+        nodes = np.arange(first, last, dtype=np.int32)
+        relations, tails = sample_neighbours(expand, nodes, c.neighbours, seed)
+        hops = [(relations, tails)]
+        if c.field == "chain":
+            centres = np.repeat(nodes, c.neighbours)
+            for hop in range(1, c.depth):
+                reached = hops[-1][1].reshape(-1)
+                on = extend_field(expand, centres, reached, seed + hop)
+                hops.append((on[0].reshape(-1, c.neighbours), on[1].reshape(-1, c.neighbours)))
+                centres = reached
+        self.field_relations.copy_(self._rows(np.concatenate([part for part, _ in hops], axis=1), dataset))
+        self.field_entities.copy_(torch.from_numpy(np.concatenate([part for _, part in hops], axis=1) - first))
+
+    def learn_from(self, dataset: Recommendation, negatives: Ids) -> None:
+        """Keep the labels of training pairs, which KGNN-LS propagates."""
+        if not self.config.label_smoothness:
+            return
+        positives = dataset.splits["train"][:, [0, 2]]
+        pairs = np.concatenate([positives, negatives]).astype(np.int64)
+        keys = pairs[:, 0] * self.sizes["entities"] + pairs[:, 1] - dataset.users.last
+        labels = np.repeat(np.array([1, 0], np.float32), [len(positives), len(negatives)])
+        keys, place = np.unique(keys, return_index=True)
+        self._labelled = torch.from_numpy(keys), torch.from_numpy(labels[place])
+
+    def bounds(self) -> dict[str, int]:
+        """See `Recommender.bounds`."""
+        return {"field_entities": self.sizes["entities"], "field_relations": len(self.relations)}
+
+    def pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
+        """See `Recommender.pair_scores`."""
+        user = self.users[users]
+        return (user * self._seen(user, *self._field(items))).sum(1)
+
+    def all_scores(self, users: Tensor) -> Tensor:
+        """See `Recommender.all_scores`; of a tree, each entity is aggregated once for a user, whatever leads there."""
+        c = self.config
+        if c.field != "tree":
+            return super().all_scores(users)
+        inner = self.sizes["entities"] if c.depth > 1 else 0
+        cells = max(inner * (c.neighbours if c.depth > 2 else 1), self.sizes["items"] * c.neighbours) * c.dim
+        if c.depth == 1:
+            cells = self.sizes["items"] * max(c.neighbours, c.dim)
+        parts = []
+        for block in users.split(max(1, _CELLS // cells)):
+            user = self.users[block]
+            parts.append(torch.einsum("bnd,bd->bn", self._seen_items(user), user))
+        return torch.cat(parts) if parts else torch.empty(0, self.sizes["items"])
+
+    def penalty(self, users: Tensor, items: Tensor) -> Tensor:
+        """See `Recommender.penalty`."""
+        if self.config.penalized == "tables":
+            weights = [parameter for key, parameter in self.named_parameters() if not key.endswith("bias")]
+            return half_squares(*weights)
+        both = zip(self.aggregators, self.products, strict=True)
+        return 2 * half_squares(*(one.weight + two.weight for one, two in both))
+
+    def click_loss(self, users: Tensor, items: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy, the penalty and, where its weight is not 0, label smoothness (KGNN-LS, equation 10).
+
+        As in the published code, the propagated label is taken for a logit.
+        """
+        loss = super().click_loss(users, items, labels)
+        if not self.config.label_smoothness:
+            return loss
+        smooth = functional.binary_cross_entropy_with_logits(self._propagated(users, items), labels)
+        return loss + self.config.label_smoothness * smooth
+
+    def attention(self, user: int, item: int) -> list[Neighbour]:
+        """See `Recommender.attention`; what is drawn twice counts twice."""
+        c, first = self.config, self.sizes["users"]
+        with torch.inference_mode():
+            entities, relations = self._field(torch.tensor([item]))
+            vector = self.users[user : user + 1]
+            found: dict[tuple[int, int, int, int], float] = defaultdict(float)
+            for hop in range(c.depth):
+                centres = entities[hop]
+                shape = (1, centres.shape[1], -1)
+                near = self.entities[entities[hop + 1]].view(*shape, c.dim)
+                weights = self._weights(vector, self.entities[centres], near, relations[hop].view(shape))
+                weights = weights / centres.shape[1] if c.attention != "none" else weights / weights.sum()
+                tails, rows = entities[hop + 1].view(shape), relations[hop].view(shape)
+                for place in np.ndindex(*weights.shape[1:]):
+                    head = int(centres[0, place[0]])
+                    edge = (hop + 1, head, int(rows[(0, *place)]), int(tails[(0, *place)]))
+                    found[edge] += float(weights[(0, *place)])
+        edges = [
+            Neighbour(head + first, self._relation(row), tail + first, weight, hop)
+            for (hop, head, row, tail), weight in found.items()
+        ]
+        return sorted(edges, key=lambda edge: (edge.hop, -edge.weight, edge.entity, edge.relation))
+
+    def _rows(self, relations: Ids, dataset: Recommendation) -> Tensor:
+        """Rows of ``relations`` for relations of the graph; inverses share the row of their relation, unless told."""
+        count, stay = dataset.graph.num_relations, dataset.graph.stay
+        rows = relations if self.config.inverses else np.where(relations == stay, count, relations % count)
+        return torch.from_numpy(rows.astype(np.int32))
+
+    def _relation(self, row: int) -> int:
+        """A relation of the graph that a row stands for."""
+        count = self.sizes["relations"]
+        return 2 * count if row == len(self.relations) - 1 else row
+
+    def _field(self, items: Tensor) -> tuple[list[Tensor], list[Tensor]]:
+        """Entities (n, 1), (n, K), ... hop by hop, and the rows of the relations that lead to each hop but the first."""
+        c = self.config
+        entities, relations = [items[:, None]], []
+        if c.field == "chain":
+            return (
+                entities + [part.long() for part in self.field_entities[items].split(c.neighbours, 1)],
+                [part.long() for part in self.field_relations[items].split(c.neighbours, 1)],
+            )
+        for _ in range(c.depth):
+            last = entities[-1]
+            relations.append(self.field_relations[last].view(len(items), -1).long())
+            entities.append(self.field_entities[last].view(len(items), -1).long())
+        return entities, relations
+
+    def _seen(self, user: Tensor, entities: list[Tensor], relations: list[Tensor]) -> Tensor:
+        """Items as users (n, dim) see them, (n, dim)."""
+        c = self.config
+        vectors = [self.entities[hop] for hop in entities]
+        if c.passes == "once":
+            seen = vectors[-1]
+            for layer, hop in enumerate(reversed(range(c.depth))):
+                seen = self._hop(layer, user, vectors[hop], seen, relations[hop])
+            return seen[:, 0]
+        for layer in range(c.depth):
+            vectors = [
+                self._hop(layer, user, vectors[hop], vectors[hop + 1], relations[hop]) for hop in range(c.depth - layer)
+            ]
+        return vectors[0][:, 0]
+
+    def _seen_items(self, user: Tensor) -> Tensor:
+        """All items as users (b, dim) see them, (b, items, dim)."""
+        c, items = self.config, self.sizes["items"]
+        near, rows = self.field_entities.long(), self.field_relations.long()
+        everyone = self.entities[None]
+        seen = everyone
+        for layer in range(c.depth):
+            count = items if layer == c.depth - 1 else len(near)
+            centres = everyone if c.passes == "once" else seen
+            seen = self._aggregate(layer, user, centres[:, :count], seen[:, near[:count]], rows[None, :count])
+        return seen
+
+    def _hop(self, layer: int, user: Tensor, centres: Tensor, near: Tensor, rows: Tensor) -> Tensor:
+        shape = (*centres.shape[:2], near.shape[1] // centres.shape[1])
+        return self._aggregate(layer, user, centres, near.view(*shape, -1), rows.view(shape))
+
+    def _aggregate(self, layer: int, user: Tensor, centres: Tensor, near: Tensor, rows: Tensor) -> Tensor:
+        """Entities with their neighbourhood, (b, n, dim).
+
+        Args:
+            layer: which aggregator.
+            user: (b, dim).
+            centres: (b or 1, n, dim).
+            near: (b or 1, n, k, dim).
+            rows: (b or 1, n, k) of ``relations``.
+        """
+        c = self.config
+        weights = self._weights(user, centres, near, rows)
+        if near.shape[0] == 1 and c.attention == "none":
+            around = near.sum(2)
+        elif near.shape[0] == 1:
+            around = torch.einsum("bnk,nkd->bnd", weights, near[0])
+        else:
+            around = (weights[..., None] * near).sum(2)
+        if c.means == "code":
+            around = around / near.shape[2]
+        linear = self.aggregators[layer]
+        if c.aggregator == "bi-interaction":
+            mixed = linear(centres + around) + self.products[layer](centres * around)
+        elif c.aggregator == "concat":
+            mixed = linear(torch.cat([centres.expand_as(around), around], -1))
+        elif c.aggregator == "neighbor":
+            mixed = linear(around)
+        else:
+            mixed = linear(centres + around)
+        return torch.tanh(mixed) if layer == c.depth - 1 else torch.relu(mixed)
+
+    def _weights(self, user: Tensor, centres: Tensor, near: Tensor, rows: Tensor) -> Tensor:
+        """What each neighbour counts, (b, n, k); see `_aggregate`."""
+        c = self.config
+        scale = 1 / c.dim if c.means == "code" else 1.0
+        if c.attention == "none":
+            return torch.ones(rows.shape)
+        if c.attention == "relation":
+            liking = scale * user @ self.relations.T
+            return torch.softmax(_picked(liking, rows), -1)
+        feature = self.relations[rows] * near
+        if c.soft_features:
+            feature = torch.softmax(feature, -1)
+        if feature.shape[0] == 1:
+            liking = torch.einsum("nkd,bd->bnk", feature[0], user)
+        else:
+            liking = (feature * user[:, None, None]).sum(-1)
+        by_user = torch.softmax(scale * liking, -1)
+        by_centre = torch.softmax(scale * (feature * centres[:, :, None]).sum(-1), -1)
+        return c.theta * by_user + (1 - c.theta) * by_centre
+
+    def _propagated(self, users: Tensor, items: Tensor) -> Tensor:
+        """Labels that the field's known labels give the items, which are held out themselves; (n,)."""
+        c = self.config
+        user = self.users[users]
+        entities, relations = self._field(items)
+        known, values = self._labelled
+        labels, fixed = [], []
+        for hop in entities:
+            keys = users[:, None] * self.sizes["entities"] + hop
+            place = torch.searchsorted(known, keys).clamp(max=max(len(known) - 1, 0))
+            there = (
+                (known[place] == keys) & (hop != items[:, None])
+                if len(known)
+                else torch.zeros_like(keys, dtype=torch.bool)
+            )
+            labels.append(torch.where(there, values[place], 0.5) if len(known) else torch.full(keys.shape, 0.5))
+            fixed.append(there)
+        scale = 1 / c.dim if c.means == "code" else 1.0
+        liking = scale * user @ self.relations.T
+        shapes = [(*hop.shape, c.neighbours) for hop in entities[:-1]]
+        weights = [
+            torch.softmax(_picked(liking, rows.view(shape)), -1) for rows, shape in zip(relations, shapes, strict=True)
+        ]
+        for layer in range(c.depth):
+            passed = []
+            for hop in range(c.depth - layer):
+                around = (weights[hop] * labels[hop + 1].view(shapes[hop])).sum(-1)
+                around = around / c.neighbours if c.means == "code" else around
+                passed.append(torch.where(fixed[hop], labels[hop], around))
+            labels = passed
+        return labels[0][:, 0]
+
+
+class Kgcn(Receptive):
+    """KGCN: the neighbours of an item count by the relations that a user cares for."""
+
+    name = "kgcn"
+
+
+@dataclass(frozen=True)
+class LabelSmoothConfig(ReceptiveConfig):
+    """As `ReceptiveConfig`, with the weight of label smoothness published for Last.FM."""
+
+    label_smoothness: float = 0.1
+
+
+class KgnnLs(Receptive):
+    """KGNN-LS: KGCN whose attention also has to make known labels smooth over the graph."""
+
+    name = "kgnn-ls"
+    Config = LabelSmoothConfig
+
+
+@dataclass(frozen=True)
+class MultiInteractionConfig(ReceptiveConfig):
+    """As `ReceptiveConfig`, with the attention and the aggregator of MI-KGNN."""
+
+    aggregator: Aggregator = "bi-interaction"
+    attention: Attention = "dual"
+    l2: float = 9.1e-5
+
+
+class MiKgnn(Receptive):
+    """MI-KGNN: neighbours count by what user and item both make of them, aggregated by sum and by product."""
+
+    name = "mi-kgnn"
+    Config = MultiInteractionConfig
+
+
+def _picked(liking: Tensor, rows: Tensor) -> Tensor:
+    """``liking[b, rows[b, n, k]]``, of (b, relations) and (b or 1, n, k)."""
+    if rows.shape[0] == 1:
+        return liking[:, rows[0]]
+    return liking.gather(1, rows.reshape(len(rows), -1)).view(rows.shape)
