@@ -13,7 +13,6 @@ from kgwalk.scorers.recommender import RecommenderScorer
 from kgwalk.scorers.recommenders import RECOMMENDERS
 from kgwalk.tensors import load_tensors
 
-
 AnyScorer = EmbeddingScorer | LinearScorer | RecommenderScorer
 
 

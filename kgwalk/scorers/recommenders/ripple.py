@@ -1,0 +1,193 @@
+"""RippleNet (Wang et al., CIKM 2018): a user is what is known of the items that it has, hop by hop."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from kgwalk.data.recommendation.dataset import Recommendation
+from kgwalk.graph import Expand, ripple_sets
+from kgwalk.protocols import Ids, Offsets
+from kgwalk.scorers.recommenders.base import Recommender, RecommenderConfig, half_squares, one_of, share, whole
+
+Update = Literal["plus-transform", "plus", "none"]
+
+#: Numbers held at once when all items are scored.
+_CELLS = 1 << 23
+
+
+@dataclass(frozen=True)
+class RippleConfig(RecommenderConfig):
+    """Sizes and options.
+
+    Attributes:
+        l2: weight of the squares of the vectors that a batch looks up, summed over the batch.
+        hops: H.
+        memory: facts drawn for a user and hop (with replacement where there are fewer).
+        fact_weight: of the mean score of a ripple set's own facts, ``sigmoid(h R t)``, which the loss makes high.
+        update: how an item changes from hop to hop: ``plus-transform`` (v + o) W as published, ``plus`` v + o, or not.
+    """
+
+    hops: int = 2
+    memory: int = 32
+    fact_weight: float = 0.01
+    update: Update = "plus-transform"
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be built."""
+        super().__post_init__()
+        whole(self, 1, "hops", most=8)
+        whole(self, 1, "memory", most=1 << 12)
+        share(self, "fact_weight")
+        one_of(self, "update", get_args(Update))
+
+
+class RippleNet(Recommender):
+    """``score = (sum over hops of o) . v`` with ``o = sum_i p_i t_i`` and ``p = softmax_i(v R_i h_i)``, equations 4 to 6.
+
+    There is no table of users: one who comes after training needs items, but no training. The item is the one after the
+    last update, as in the published code.
+
+    Args:
+        sizes: see `Recommender`.
+        config: sizes and options.
+
+    Attributes:
+        entities: (entities, dim).
+        relations: (relations + 1, dim * dim): a matrix each; the last is STAY's, of items of which nothing is known.
+        transform: (dim, dim), W.
+        heads: (users, hops * memory) int32 entities by number: the ripple sets of the users of training.
+        rows: (users, hops * memory) int32 rows of ``relations``.
+        tails: (users, hops * memory) int32.
+    """
+
+    name = "ripplenet"
+    Config = RippleConfig
+    config: RippleConfig
+    heads: Tensor
+    rows: Tensor
+    tails: Tensor
+
+    def __init__(self, sizes: Mapping[str, int], config: RecommenderConfig) -> None:
+        super().__init__(sizes, config)
+        c = self.config
+        self.entities = nn.Parameter(torch.empty(sizes["entities"], c.dim))
+        self.relations = nn.Parameter(torch.empty(sizes["relations"] + 1, c.dim * c.dim))
+        self.transform = nn.Parameter(torch.empty(c.dim, c.dim))
+        for key in ("heads", "rows", "tails"):
+            self.register_buffer(key, torch.zeros(sizes["users"], c.hops * c.memory, dtype=torch.int32))
+
+    def look_at(self, dataset: Recommendation, seed: int) -> None:
+        """Draw the ripple sets of all users, once and for all."""
+        interact = np.array([dataset.interact], np.int32)
+        users = np.arange(dataset.users.first, dataset.users.last, dtype=np.int32)
+        expand = Expand(dataset.graph)
+        offsets, _, items = expand(users, interact, None, False)
+        for key, part in zip(("heads", "rows", "tails"), self.sets_of(expand, offsets, items, seed), strict=True):
+            getattr(self, key).copy_(part)
+
+    def sets_of(self, expand: Expand, offsets: Offsets, items: Ids, seed: int) -> tuple[Tensor, Tensor, Tensor]:
+        """Ripple sets of users with given items: heads, rows of ``relations`` and tails, (n, hops * memory) int32 each.
+
+        Args:
+            expand: the dataset's graph; only forward facts of items and other entities are followed.
+            offsets: (n + 1,) int64.
+            items: entities, ragged by ``offsets``; every user has one at least.
+            seed: of the draws.
+        """
+        c, first = self.config, self.sizes["users"]
+        heads, relations, tails = ripple_sets(expand, offsets, items, c.hops, c.memory, seed, forward_only=True)
+        shape = (len(offsets) - 1, c.hops * c.memory)
+        rows = np.minimum(relations, self.sizes["relations"])  # STAY, 2R, has the last row
+        # A user without items has no set: the numbers of entities are kept in range, whatever they stand for.
+        parts = (np.maximum(heads - first, 0), rows, np.maximum(tails - first, 0))
+        made = [torch.from_numpy(np.ascontiguousarray(part.reshape(shape), np.int32)) for part in parts]
+        return made[0], made[1], made[2]
+
+    def bounds(self) -> dict[str, int]:
+        """See `Recommender.bounds`."""
+        return {"heads": self.sizes["entities"], "rows": len(self.relations), "tails": self.sizes["entities"]}
+
+    def pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
+        """See `Recommender.pair_scores`."""
+        return self._scores(self._memories(users), self.entities[items])
+
+    def all_scores(self, users: Tensor) -> Tensor:
+        """See `Recommender.all_scores`."""
+        return self.scores_of(self.heads[users], self.rows[users], self.tails[users])
+
+    def scores_of(self, heads: Tensor, rows: Tensor, tails: Tensor) -> Tensor:
+        """Scores of all items for users with given ripple sets, (n, items); see `sets_of`."""
+        count = self.sizes["items"]
+        block = max(1, _CELLS // (count * max(self.config.memory, self.config.dim)))
+        parts = [torch.empty(0, count)]
+        for sets in zip(heads.split(block), rows.split(block), tails.split(block), strict=True):
+            memories = [(part[:, None], tail[:, None]) for part, tail in self._looked_up(*sets)]
+            parts.append(self._scores(memories, self.entities[:count].expand(len(sets[0]), -1, -1)))
+        return torch.cat(parts)
+
+    def click_loss(self, users: Tensor, items: Tensor, labels: Tensor) -> Tensor:
+        """Cross-entropy, less the weighted mean score of the ripple sets' own facts, and the penalty; equation 12."""
+        return super().click_loss(users, items, labels) + self._facts_loss(users)
+
+    def pair_loss(self, users: Tensor, positives: Tensor, negatives: Tensor) -> Tensor:
+        """See `Recommender.pair_loss`; with the facts of `click_loss`."""
+        return super().pair_loss(users, positives, negatives) + self._facts_loss(users)
+
+    def penalty(self, users: Tensor, items: Tensor) -> Tensor:
+        """Twice half the squares of the heads, matrices and tails that a batch looks up, once for each time it does."""
+        heads, rows, tails = self.heads[users].long(), self.rows[users].long(), self.tails[users].long()
+        looked_up = (self.entities[heads], self.entities[tails], self.relations[rows])
+        return 2 * half_squares(*looked_up, self.transform)
+
+    def _facts_loss(self, users: Tensor) -> Tensor:
+        if not self.config.fact_weight:
+            return torch.zeros(())
+        heads, rows, tails = (part[users].long() for part in (self.heads, self.rows, self.tails))
+        moved = self._moved(self.entities[heads], rows)
+        likely = torch.sigmoid((moved * self.entities[tails]).sum(-1))
+        return -self.config.fact_weight * self.config.hops * likely.mean()
+
+    def _memories(self, users: Tensor) -> list[tuple[Tensor, Tensor]]:
+        return self._looked_up(self.heads[users], self.rows[users], self.tails[users])
+
+    def _looked_up(self, heads: Tensor, rows: Tensor, tails: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """Hop by hop: ``R h`` and ``t`` of each fact, (n, memory, dim) each."""
+        moved = self._moved(self.entities[heads.long()], rows.long())
+        memory = self.config.memory
+        return list(zip(moved.split(memory, 1), self.entities[tails.long()].split(memory, 1), strict=True))
+
+    def _moved(self, heads: Tensor, rows: Tensor) -> Tensor:
+        """``R h`` of (n, m, dim) heads, each with the matrix of its own row (n, m)."""
+        dim = self.config.dim
+        shape = heads.shape
+        flat, rows = heads.reshape(-1, dim), rows.reshape(-1)
+        order = torch.argsort(rows, stable=True)
+        parts = torch.bincount(rows, minlength=len(self.relations)).tolist()
+        sorted_heads = flat[order].split(parts)
+        matrices = self.relations.view(-1, dim, dim)
+        # One product for each relation: a gathered matrix for each fact would be dim times as large.
+        moved = torch.cat([part @ matrices[row].T for row, part in enumerate(sorted_heads) if len(part)])
+        return moved[torch.argsort(order)].view(shape)
+
+    def _scores(self, memories: list[tuple[Tensor, Tensor]], item: Tensor) -> Tensor:
+        """Scores of items (n, dim), or of m items of each user (n, m, dim) with memories (n, 1, memory, dim)."""
+        heard = torch.zeros(())
+        for moved, tails in memories:
+            if item.ndim == 3:
+                likely = torch.softmax(item @ moved[:, 0].transpose(1, 2), -1)
+                answer = likely @ tails[:, 0]
+            else:
+                likely = torch.softmax((moved * item[:, None]).sum(-1), -1)
+                answer = (likely[..., None] * tails).sum(1)
+            heard = heard + answer
+            if self.config.update == "plus-transform":
+                item = (item + answer) @ self.transform
+            elif self.config.update == "plus":
+                item = item + answer
+        return (item * heard).sum(-1)
