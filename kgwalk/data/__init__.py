@@ -8,6 +8,7 @@ from kgwalk.data.files import DamagedFileError, MissingDataError
 from kgwalk.data.load import load
 from kgwalk.data.recommendation.bookshop import bookshop
 from kgwalk.data.recommendation.dataset import Recommendation
+from kgwalk.data.recommendation.labelled import LabelledRecommendation, labelled
 from kgwalk.data.recommendation.metapaths import EntityType
 from kgwalk.data.recommendation.new_user import NewUsers, new_users
 from kgwalk.data.recommendation.reachability import reachability
@@ -20,6 +21,7 @@ __all__ = [
     "Dataset",
     "Directions",
     "EntityType",
+    "LabelledRecommendation",
     "MissingDataError",
     "NewUsers",
     "Recommendation",
@@ -27,6 +29,7 @@ __all__ = [
     "bookshop",
     "family",
     "find_card",
+    "labelled",
     "load",
     "new_users",
     "reachability",

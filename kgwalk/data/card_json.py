@@ -56,7 +56,8 @@ def _card(fields: dict[str, Any]) -> Card:
 
 def _files(card: Card) -> list[str]:
     """Every file that the card names."""
-    named = [card.graph, card.known, card.candidates, card.rules, card.metapaths, *(file for _, file in card.splits)]
+    named = [card.graph, card.known, card.candidates, card.rules, card.metapaths, card.every_interaction]
+    named += [file for _, file in card.splits]
     return named + [entry.name for entry in card.files] + ([card.names[0]] if card.names else [])
 
 

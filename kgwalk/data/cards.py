@@ -88,6 +88,8 @@ class Card:
         item_type: likewise of items.
         metapaths: file of metapaths from a user to an item, one a line.
         test_share: share of the interactions that becomes test, drawn once and for all, where there is no split.
+        every_interaction: file of all interactions, also of users that the splits leave out: user, relation, item, and
+            columns that are not read. Only `labelled` reads it; empty if the splits hold everything.
         oddities: what surprises, one sentence each.
     """
 
@@ -116,6 +118,7 @@ class Card:
     item_type: str = "item"
     metapaths: str = ""
     test_share: float = 0.0
+    every_interaction: str = ""
     oddities: tuple[str, ...] = ()
 
     @property

@@ -18,7 +18,9 @@ from kgwalk.data.dataset import Dataset
 from kgwalk.data.family import family
 from kgwalk.data.files import MissingDataError, locate, missing, read_bytes
 from kgwalk.data.recommendation.bookshop import bookshop
+from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.data.recommendation.files import read_recommendation
+from kgwalk.data.recommendation.labelled import LabelledRecommendation, labelled
 from kgwalk.protocols import Ids
 
 VARIABLE = "KGWALK_DATA"
@@ -79,34 +81,50 @@ def load_folder(folder: Path) -> Dataset:
     return _read(card, folder)
 
 
-def recipe(dataset: Dataset) -> tuple[Callable[..., Dataset], tuple[Card, Path | None, str]]:
+def recipe(dataset: Dataset) -> tuple[Callable[..., Dataset], tuple[Card, Path | None, str, int | None]]:
     """How to load a dataset again in another process: a function and its arguments.
 
     Raises:
         TypeError: it was made in memory; there is nothing to read it from.
     """
-    generated = EMBEDDED.get(dataset.card.name)
-    if dataset.folder is None and (generated is None or dataset.fingerprint != generated().fingerprint):
+    card, folder = dataset.card, dataset.folder and dataset.folder.absolute()
+    drawn_by = dataset.drawn_by if isinstance(dataset, LabelledRecommendation) else None
+    known = folder is not None or card.name in EMBEDDED
+    if not known or (folder is None and dataset.fingerprint != _again(card, None, drawn_by).fingerprint):
         raise TypeError(
             f"{dataset.name}: a dataset made in memory cannot be pickled; write it to a folder and load it, or give "
             "the environment its name"
         )
-    return reload, (dataset.card, dataset.folder and dataset.folder.absolute(), dataset.fingerprint)
+    return reload, (card, folder, dataset.fingerprint, drawn_by)
 
 
-def reload(card: Card, folder: Path | None, fingerprint: str) -> Dataset:
+def reload(card: Card, folder: Path | None, fingerprint: str, drawn_by: int | None = None) -> Dataset:
     """Load what `recipe` described.
+
+    Args:
+        card: of the dataset.
+        folder: with its files; None for one that is generated.
+        fingerprint: that it had.
+        drawn_by: seed of a `labelled` dataset; None for one as it is read.
 
     Raises:
         ValueError: the files have changed since.
         MissingDataError, DamagedFileError, FormatError: a file cannot be used.
     """
-    dataset = EMBEDDED[card.name]() if folder is None else _read(card, folder)
+    dataset = _again(card, folder, drawn_by)
     if dataset.fingerprint != fingerprint:
         raise ValueError(
             f"{card.name}: the files in {folder} are no longer those that were pickled (fingerprints differ)"
         )
     return dataset
+
+
+def _again(card: Card, folder: Path | None, drawn_by: int | None) -> Dataset:
+    dataset = EMBEDDED[card.name]() if folder is None else _read(card, folder)
+    if drawn_by is None:
+        return dataset
+    assert isinstance(dataset, Recommendation), "only those are labelled"
+    return labelled(dataset, drawn_by)
 
 
 def _plain_card(folder: Path) -> Card:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -34,7 +35,7 @@ class Shares:
         return cls(*(part / 100 for part in percent))
 
 
-def split_rows(num_rows: int, shares: Shares, seed: int) -> tuple[NDArray[np.int64], ...]:
+def split_rows(num_rows: int, shares: Shares, seed: int | Sequence[int]) -> tuple[NDArray[np.int64], ...]:
     """Row numbers of train, valid and test: disjoint, together all rows, each in rising order.
 
     Valid and test get their share rounded to the nearest row, train the rest. The same numbers and seed give the same

@@ -131,6 +131,7 @@ LAST_FM = Card(
     splits=_SPLITS,
     names=("entity_names.tsv", 1),
     interaction="listens",
+    every_interaction="interactions.tsv",
     oddities=(
         "326 artists of 342 test rows were never listened to in train.",
         "film.actor.film and film.person_or_entity_appearing_in_film.film are near duplicates.",

@@ -37,6 +37,30 @@ def read_recommendation(card: Card, folder: Path) -> Recommendation:
     return assemble_recommendation(card, reader, knowledge, interactions, [line for line in lines if line], folder)
 
 
+def read_every_interaction(dataset: Recommendation) -> Recommendation | None:
+    """The dataset read anew with all interactions that its folder tells of, every one of them in train.
+
+    Users that its splits leave out are among its entities, so ids are others than those of ``dataset``.
+
+    Returns:
+        None if its card names no such file, or the file, which is optional, is not there.
+
+    Raises:
+        DamagedFileError, FormatError: a file cannot be used.
+    """
+    card, folder = dataset.card, dataset.folder
+    if folder is None or not card.every_interaction or locate(folder, card.every_interaction) is None:
+        return None
+    reader = TripleReader()
+    data, path = _bytes(folder, card.every_interaction)
+    columns = data.partition(b"\n")[0].count(b"\t") + 1
+    rows = np.unique(reader.add(data, path, num_columns=columns), axis=0)
+    knowledge = reader.add(*_bytes(folder, card.graph))
+    splits = {"train": rows, "valid": np.empty((0, 3), np.int32)}
+    stated = [dataset.metapath_name(metapath) for metapath in dataset.stated_metapaths]
+    return assemble_recommendation(card, reader, knowledge, splits, stated, folder)
+
+
 def _bytes(folder: Path, file: str) -> tuple[bytes, str]:
     path = locate(folder, file)
     assert path is not None, "the folder was checked"

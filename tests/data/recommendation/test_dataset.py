@@ -130,6 +130,7 @@ HOSTILE = {
     "metapaths out of the folder": ({"metapaths": "../m.txt"}, "leads out of the folder"),
     "names out of the folder": ({"names": ["../n.tsv", 1]}, "leads out of the folder"),
     "a listed file out of the folder": ({"files": [{"name": "/etc/hosts"}]}, "leads out of the folder"),
+    "every interaction out of the folder": ({"every_interaction": "../i.tsv"}, "leads out of the folder"),
     "users are items": ({"user_type": "item"}, "both 'item'"),
     "a type with a slash": ({"item_type": "a/b"}, "item_type: expected a word"),
     "a type that is a number": ({"user_type": 5}, "user_type: expected str, got 5"),
