@@ -1,4 +1,4 @@
-"""KGAT (Wang et al., KDD 2019): users, items and entities in one graph, propagated along edges that attention weighs."""
+"""KGAT (Wang et al., KDD 2019): users, items and entities are one graph; attention weighs what its edges pass on."""
 
 from __future__ import annotations
 
@@ -66,8 +66,8 @@ class Kgat(Recommender):
     """``score = u . v`` of vectors that ``layers`` of propagation give to all nodes.
 
     A layer is ``LeakyReLU(W1 (e + n)) + LeakyReLU(W2 (e * n))`` (bi-interaction, equation 8), dropped out, its length
-    made 1; n is the mean of the neighbours by attention ``softmax over edges of (W_r t) . tanh(W_r h + r)`` (equations 4
-    and 5). Attention is made anew from the vectors at the beginning of every epoch, without a gradient of its own, as
+    made 1; n is the mean of the neighbours by attention, ``softmax over edges of (W_r t) . tanh(W_r h + r)`` (equations
+    4 and 5). Attention is made anew from the vectors at the beginning of every epoch, without a gradient of its own, as
     the paper alternates; in its published code it never changes. Vectors also learn the facts by TransR (equation 2),
     here in the same step; the published code alternates epochs.
 

@@ -1,7 +1,7 @@
-"""KGCN, KGNN-LS and MI-KGNN: an item is seen through its sampled neighbours in the knowledge graph, as a user sees them.
+"""KGCN, KGNN-LS and MI-KGNN: an item is seen through its sampled neighbours in the knowledge graph, as a user does.
 
-One module, named options. KGCN (Wang et al., WWW 2019), KGNN-LS (Wang et al., KDD 2019), MI-KGNN (Wang et al., "Exploring
-Multi-dimension User-Item Interactions with Attentional Knowledge Graph Neural Networks", equations 15 to 25).
+One module, named options. KGCN (Wang et al., WWW 2019), KGNN-LS (Wang et al., KDD 2019), MI-KGNN (Wang et al.,
+"Exploring Multi-dimension User-Item Interactions with Attentional Knowledge Graph Neural Networks", equations 15-25).
 """
 
 from __future__ import annotations
@@ -259,7 +259,7 @@ class Receptive(Recommender):
         return 2 * count if row == len(self.relations) - 1 else row
 
     def _field(self, items: Tensor) -> tuple[list[Tensor], list[Tensor]]:
-        """Entities (n, 1), (n, K), ... hop by hop, and the rows of the relations that lead to each hop but the first."""
+        """Entities (n, 1), (n, K), ... hop by hop, and the rows of the relations that lead to those after the first."""
         c = self.config
         entities, relations = [items[:, None]], []
         if c.field == "chain":

@@ -48,7 +48,7 @@ class RippleConfig(RecommenderConfig):
 
 
 class RippleNet(Recommender):
-    """``score = (sum over hops of o) . v`` with ``o = sum_i p_i t_i`` and ``p = softmax_i(v R_i h_i)``, equations 4 to 6.
+    """``score = (sum over hops of o) . v`` with ``o = sum_i p_i t_i``, ``p = softmax_i(v R_i h_i)``: equations 4 to 6.
 
     There is no table of users: one who comes after training needs items, but no training. The item is the one after the
     last update, as in the published code.
