@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+from kgwalk.evaluation.clicks import ClickReport, evaluate_clicks
 from kgwalk.evaluation.evaluate import evaluate
 from kgwalk.evaluation.faithfulness import Faithfulness, faithfulness
 from kgwalk.evaluation.metrics import auc_pr, expected_average_precision, ranking_metrics
@@ -20,6 +21,7 @@ from kgwalk.evaluation.significance import Interval, paired_bootstrap
 from kgwalk.evaluation.top_k import Relevant, top_k_metrics
 
 __all__ = [
+    "ClickReport",
     "DirectionReport",
     "Faithfulness",
     "Interval",
@@ -35,6 +37,7 @@ __all__ = [
     "check_finite",
     "dense_ranks",
     "evaluate",
+    "evaluate_clicks",
     "evaluate_recommendations",
     "expected_average_precision",
     "faithfulness",
