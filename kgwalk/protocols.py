@@ -249,6 +249,24 @@ class ProfileScorer(Scorer, Protocol):
         ...
 
 
+@runtime_checkable
+class ClickScorer(Scorer, Protocol):
+    """A scorer that tells how probable it is that a user takes up an item: it needs no curve to be fitted."""
+
+    def clicks(self, users: Ids, items: Ids) -> NDArray[np.float32]:
+        """Probabilities that ``users[i]`` interacts with ``items[i]``, (n,) in [0, 1].
+
+        Args:
+            users: (n,) entity ids.
+            items: (n,) entity ids.
+
+        Raises:
+            IndexError: an id out of range.
+            ValueError: another shape or dtype.
+        """
+        ...
+
+
 class FinishedWalks(NamedTuple):
     """Walks that ended in one step of a vector environment; k of them.
 

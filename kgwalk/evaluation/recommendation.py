@@ -10,12 +10,14 @@ from rich.console import Console
 from rich.progress import track
 
 from kgwalk.data.recommendation.dataset import Recommendation
+from kgwalk.data.recommendation.labelled import LabelledRecommendation
 from kgwalk.evaluation.catalogue import cold_items, coverage, diversity, fact_neighbours
 from kgwalk.evaluation.ranking import check_finite
-from kgwalk.evaluation.recommendation_report import ListReport, RecommendationProtocol, RecommendationReport
+from kgwalk.evaluation.recommendation_report import Excluded, ListReport, RecommendationProtocol, RecommendationReport
 from kgwalk.evaluation.top_k import Relevant, are_among, cut, first_places, join_rows, select, top_k_metrics
 from kgwalk.protocols import Agent, DenseAgent, Ids, Offsets, Ranked, Scorer
 from kgwalk.search.items import fill_up, top_items
+from kgwalk.search.paths import row_numbers
 
 Known = tuple[Offsets, Ids]
 
@@ -32,27 +34,36 @@ def evaluate_recommendations(
     """Measure the lists that an agent recommends to the users of a split.
 
     The agent is asked once for every user, with a query (user, interact, -1). Of what it answers, items that the user
-    is not known to interact with are candidates: neither in train nor, on a test split, in valid. Where an agent has
+    is not known to interact with are candidates: neither in train nor, on a test split, in valid, unless the protocol
+    excludes others. Where an agent has
     paths, only items that a path ends at are measured; its other items are left to the row ``filled``.
 
     Args:
         agent: Whatever answers queries. A `DenseAgent` is asked for its scores of all entities.
         dataset: Where the users come from.
-        split: Name of one of the dataset's splits; every user with a query in it counts.
+        split: Name of one of the dataset's splits; every user with a query in it counts, unless the protocol draws
+            some.
         protocol: What the numbers shall mean; ``RecommendationProtocol()`` by default.
         fill: Fills up lists that are short, for the row ``filled``; asked about all items.
         progress: Show a progress bar where stderr is a terminal.
 
     Raises:
         KeyError: If the dataset has no such split.
-        ValueError: If the split is empty, or the agent gave another number of lists than it was asked for, or a score
-            that is NaN.
+        ValueError: If the split is empty or none of its users is in train where users are drawn, the protocol excludes
+            rows of train that the dataset has not, or the agent gave another number of lists than it was asked for, or
+            a score that is NaN.
     """
     started = time.perf_counter()
     protocol = protocol or RecommendationProtocol()
     users, relevant = relevant_items(dataset, split)
     if not len(users):
         raise ValueError(f"{dataset.name} has no users in {split}")
+    left_out = _left_out(dataset, split, protocol.excluded)
+    if protocol.users:
+        in_train = left_out if protocol.excluded == "train-rows" else _pairs(dataset, "train")
+        users, relevant = _drawn(users, relevant, in_train, protocol)
+        if not len(users):
+            raise ValueError(f"{dataset.name} has no users of {split} in train")
     longest = max(*protocol.cutoffs, protocol.cold_cutoff)
     parts, has_paths = [], False
     console = Console(stderr=True)
@@ -60,7 +71,7 @@ def evaluate_recommendations(
     hidden = not (progress and console.is_terminal)
     for begin in track(begins, "recommending", console=console, transient=True, disable=hidden):
         block = users[begin : begin + protocol.batch_size]
-        known = _known(dataset, split, block)
+        known = _known(left_out, block)
         ranked = _candidates(agent, dataset, split, block, known)
         has_paths |= ranked.paths is not None
         backed = first_places(ranked if ranked.paths is None else select(ranked, _have_paths(ranked)), longest)
@@ -136,13 +147,35 @@ def _candidates(agent: Agent, dataset: Recommendation, split: str, users: Ids, k
     return select(ranked, is_item & ~are_among(ranked.offsets, ranked.entities, *known))
 
 
-def _known(dataset: Recommendation, split: str, users: Ids) -> Known:
-    """What users are known to interact with when a split is asked about: train, and valid once it is not asked."""
-    facts = [dataset.splits["train"]]
-    if split.startswith("test"):
-        facts.append(dataset.splits["valid"])
-    pairs = np.concatenate(facts)[:, [0, 2]]
-    pairs = np.unique(pairs[np.isin(pairs[:, 0], users)], axis=0)
+def _left_out(dataset: Recommendation, split: str, excluded: Excluded) -> Ids:
+    """Users and items that are no candidates when a split is asked about, (n, 2)."""
+    parts = [_pairs(dataset, "train")]
+    if excluded == "known" and split.startswith("test"):
+        parts.append(_pairs(dataset, "valid"))
+    if excluded == "train-rows":
+        if not isinstance(dataset, LabelledRecommendation):
+            raise ValueError(f"{dataset.name} has no sampled negatives: excluded='train-rows' is for labelled sets")
+        parts.append(dataset.negatives["train"])
+    return np.concatenate(parts)
+
+
+def _pairs(dataset: Recommendation, split: str) -> Ids:
+    return dataset.splits[split][:, [0, 2]]
+
+
+def _drawn(users: Ids, relevant: Relevant, in_train: Ids, protocol: RecommendationProtocol) -> tuple[Ids, Relevant]:
+    """The users that the protocol draws among those with a row in ``in_train``, rising, and their items."""
+    able = np.flatnonzero(np.isin(users, in_train[:, 0]))
+    rng = np.random.default_rng(protocol.user_seed)
+    chosen = np.sort(rng.choice(able, min(protocol.users, len(able)), replace=False)) if len(able) else able
+    sizes = np.diff(relevant.offsets)[chosen]
+    kept = np.isin(row_numbers(relevant.offsets), chosen)
+    return users[chosen], Relevant(np.concatenate([np.zeros(1, np.int64), np.cumsum(sizes)]), relevant.items[kept])
+
+
+def _known(left_out: Ids, users: Ids) -> Known:
+    """What is no candidate of each of ``users``, which rise."""
+    pairs = np.unique(left_out[np.isin(left_out[:, 0], users)], axis=0)
     return np.searchsorted(pairs[:, 0], np.append(users, users[-1] + 1)).astype(np.int64), np.ascontiguousarray(
         pairs[:, 1]
     )

@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,12 @@ from kgwalk.files import write_atomically
 from kgwalk.protocols import Ids
 
 Floats = NDArray[np.float64]
+Excluded = Literal["known", "train", "train-rows"]
+_CANDIDATES: dict[Excluded, str] = {
+    "known": "items that the user interacts with neither in train nor, on test, in valid",
+    "train": "items that the user does not interact with in train; those of valid stay in, on test too",
+    "train-rows": "items that the user has in no row of train, neither as an interaction nor as a sampled negative",
+}
 _LABELS = {"ndcg": "NDCG", "recall": "recall", "hr": "HR", "precision": "precision"}
 
 
@@ -29,11 +35,22 @@ class RecommendationProtocol:
             are those of the first.
         cold_cutoff: The k of the recall of items that nobody interacts with in train.
         batch_size: Users put to the agent at once; changes no result.
+        name: What the figures go by; of records that say none, ``unseen``.
+        excluded: What is no candidate of a user: ``known``, the interactions of train and, on test, those of valid;
+            ``train``, those of train alone; ``train-rows``, the rows of train, sampled negatives among them, which only
+            a `LabelledRecommendation` has.
+        users: How many users are drawn among those that are in train and in the split, all if there are not so many;
+            0 for all of the split. A user is in train by an interaction, or by any row with ``train-rows``.
+        user_seed: Draws them.
     """
 
     cutoffs: tuple[int, ...] = (10,)
     cold_cutoff: int = 20
     batch_size: int = 512
+    name: str = "unseen"
+    excluded: Excluded = "known"
+    users: int = 0
+    user_seed: int = 0
 
     def __post_init__(self) -> None:
         """Refuse settings that mean nothing."""
@@ -42,17 +59,44 @@ class RecommendationProtocol:
         for key in ("cold_cutoff", "batch_size"):
             if getattr(self, key) < 1:
                 raise ValueError(f"{key} is {getattr(self, key)}; expected 1 or more")
+        for key in ("users", "user_seed"):
+            if getattr(self, key) < 0:
+                raise ValueError(f"{key} is {getattr(self, key)}; expected 0 or more")
+        if self.excluded not in _CANDIDATES:
+            raise ValueError(f"excluded is {self.excluded!r}; expected {', '.join(_CANDIDATES)}")
 
     def to_json(self) -> dict[str, Any]:
-        """The settings and the fixed rules, for the file of results."""
+        """The settings and the fixed rules, for the file of results; no name if nothing but the cutoffs is set."""
+        named = {"name": self.name, "excluded": self.excluded} if self._is_named else {}
         return {
-            **{name: value for name, value in asdict(self).items() if name != "batch_size"},
+            **named,
             "cutoffs": list(self.cutoffs),
-            "candidates": "items that the user interacts with neither in train nor, on test, in valid",
-            "users": "all of the split",
+            "cold_cutoff": self.cold_cutoff,
+            "candidates": _CANDIDATES[self.excluded],
+            "users": self._who,
             "lists": "short ones stay short, without a list all is 0; of agents with paths, items with a path count",
             "ties": "expected over their orders",
         }
+
+    @property
+    def _is_named(self) -> bool:
+        return (self.name, self.excluded, self.users) != ("unseen", "known", 0)
+
+    @property
+    def _who(self) -> str:
+        if not self.users:
+            return "all of the split"
+        has = "a row" if self.excluded == "train-rows" else "an interaction"
+        return (
+            f"{self.users} drawn by seed {self.user_seed} among those of the split with {has} in train, or all of these"
+        )
+
+
+#: Ranks for every user of the split, and leaves out training interactions alone: those of valid are candidates, which
+#: are misses on test.
+TOPK_ALL = RecommendationProtocol(cutoffs=(10, 2, 5, 20, 50, 100), name="topk-all", excluded="train")
+#: As KGCN's published code measures: 100 users, and no candidate that has a row in train, a sampled negative or not.
+TOPK_100_USERS = replace(TOPK_ALL, name="topk-100users", excluded="train-rows", users=100)
 
 
 @dataclass(frozen=True)
@@ -86,7 +130,7 @@ class RecommendationReport:
         split: Name of the split.
         agent: Name of the agent.
         protocol: What the numbers mean.
-        users: (num_users,) int32, every user of the split, rising.
+        users: (num_users,) int32, rising: every user of the split, or those that the protocol draws.
         lists: The lists that count: of an agent with paths, items that have one.
         filled: The same lists with what the agent or a scorer added without a path; None if nothing was.
         seconds: Time the evaluation took.

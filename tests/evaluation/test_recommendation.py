@@ -5,13 +5,15 @@ from __future__ import annotations
 import io
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from kgwalk.evaluation import RecommendationProtocol, evaluate_recommendations
+from kgwalk.data import Recommendation, bookshop, labelled
+from kgwalk.evaluation import TOPK_100_USERS, TOPK_ALL, RecommendationProtocol, evaluate_recommendations
 from kgwalk.protocols import Ids
 from tests.evaluation.shop import TellingAgent, make_shop
 
@@ -139,3 +141,90 @@ def test_the_table_has_every_figure_on_a_screen_of_80_columns() -> None:
     for part in (report.lists, report.filled):
         for name in ("ndcg@10", "recall@10", "hr@10", "coverage@10"):
             assert f"{part.metrics[name]:.4f}" in screen.getvalue()
+
+
+def ranking(shop: Recommendation) -> TellingAgent:
+    """Gives everyone all items, a first."""
+    items = [(shop.entities[i], -float(i)) for i in range(shop.items.first, shop.items.last)]
+    return TellingAgent(shop, {shop.entities[u]: items for u in range(shop.users.first, shop.users.last)})
+
+
+def listed(shop: Recommendation, protocol: RecommendationProtocol, split: str = "test") -> dict[str, str]:
+    """The letters of the items that remain of every user's list, read off the hit ratio with each as the one target."""
+    found: dict[str, str] = {}
+    for item in "abcde":
+        rows = [[user, shop.interact, shop.entity(f"item/{item}")] for user in range(shop.users.first, shop.users.last)]
+        asked = replace(shop, splits={**shop.splits, f"{split}_{item}": np.array(rows, np.int32)})
+        report = evaluate_recommendations(ranking(shop), asked, f"{split}_{item}", protocol, progress=False)
+        for user, hit in zip(report.users.tolist(), report.lists.by_user["recall@10"].tolist(), strict=True):
+            found[shop.entities[user]] = found.get(shop.entities[user], "") + item * int(hit)
+    return found
+
+
+def test_what_is_excluded_on_a_tiny_shop() -> None:
+    # Of train user 1 has a and b, 2 has a and c, 3 has d; of valid 1 has c.
+    def negatives(text: str) -> np.ndarray:
+        return np.array([[SHOP.entity(f"user/{row[0]}"), SHOP.entity(f"item/{row[1]}")] for row in text.split()])
+
+    drawn = {"train": negatives("1e 2d 2b"), "valid": negatives("3b"), "test": negatives("3c")}
+    shop = replace(labelled(SHOP), splits=SHOP.splits, negatives=drawn)
+    assert listed(shop, RecommendationProtocol()) == {"user/1": "de", "user/2": "bde", "user/3": "abce"}
+    train = {"user/1": "cde", "user/2": "bde", "user/3": "abce"}
+    assert listed(shop, RecommendationProtocol(), "valid") == train
+    assert listed(shop, TOPK_ALL) == listed(SHOP, TOPK_ALL) == listed(shop, TOPK_ALL, "valid") == train
+    assert listed(shop, TOPK_100_USERS) == {"user/1": "cd", "user/2": "e", "user/3": "abce"}
+    with pytest.raises(ValueError, match="Shop has no sampled negatives"):
+        evaluate_recommendations(ranking(SHOP), SHOP, protocol=TOPK_100_USERS)
+
+
+def test_users_are_drawn_by_their_seed_among_those_in_train() -> None:
+    data = labelled(bookshop())
+    assert evaluate_recommendations(ranking(data), data, protocol=TOPK_ALL).users.tolist() == sorted(
+        set(data.splits["test"][:, 0].tolist())
+    )
+    drawn = [replace(TOPK_100_USERS, user_seed=seed) for seed in (0, 0, 1)]
+    reports = [evaluate_recommendations(ranking(data), data, protocol=protocol) for protocol in drawn]
+    assert [len(report.users) for report in reports] == [100] * 3
+    assert reports[0].metrics == reports[1].metrics
+    assert reports[0].users.tolist() == reports[1].users.tolist() != reports[2].users.tolist()
+    assert (np.diff(reports[0].users) > 0).all()
+    # Each one's figures are those of all users.
+    whole = evaluate_recommendations(ranking(data), data, protocol=replace(TOPK_100_USERS, users=0))
+    place = np.searchsorted(whole.users, reports[2].users)
+    for name in ("recall@10", "ndcg@100", "precision@2"):
+        np.testing.assert_array_equal(reports[2].lists.by_user[name], whole.lists.by_user[name][place])
+
+
+def test_who_is_not_in_train_is_not_drawn() -> None:
+    one, two = SHOP.entity("user/1"), SHOP.entity("user/2")
+    rows = SHOP.splits["train"]
+    shop = replace(labelled(SHOP), splits={**SHOP.splits, "train": rows[rows[:, 0] == one]})
+    shop = replace(shop, negatives={**shop.negatives, "train": np.array([[two, SHOP.entity("item/d")]], np.int32)})
+    agent = ranking(shop)
+    for excluded, users in (("train", [one]), ("known", [one]), ("train-rows", [one, two])):
+        protocol = RecommendationProtocol(excluded=excluded, users=5)
+        assert evaluate_recommendations(agent, shop, protocol=protocol).users.tolist() == users
+    assert len(evaluate_recommendations(agent, shop, protocol=TOPK_ALL).users) == 3
+    shop = replace(shop, splits={**shop.splits, "train": rows[:0]})
+    with pytest.raises(ValueError, match="no users of test in train"):
+        evaluate_recommendations(agent, shop, protocol=RecommendationProtocol(users=5))
+
+
+def test_protocols_say_who_and_what_is_measured() -> None:
+    assert RecommendationProtocol().to_json() == {
+        "cutoffs": [10],
+        "cold_cutoff": 20,
+        "candidates": "items that the user interacts with neither in train nor, on test, in valid",
+        "users": "all of the split",
+        "lists": "short ones stay short, without a list all is 0; of agents with paths, items with a path count",
+        "ties": "expected over their orders",
+    }
+    every, hundred = TOPK_ALL.to_json(), TOPK_100_USERS.to_json()
+    assert (every["name"], every["excluded"], every["users"]) == ("topk-all", "train", "all of the split")
+    assert every["candidates"].startswith("items that the user does not interact with in train; those of valid stay in")
+    assert (hundred["name"], hundred["excluded"], hundred["cutoffs"][0]) == ("topk-100users", "train-rows", 10)
+    assert hundred["users"].startswith("100 drawn by seed 0 among those of the split with a row in train")
+    assert "sampled negative" in hundred["candidates"]
+    for changed in ({"users": -1}, {"user_seed": -1}, {"excluded": "valid"}):
+        with pytest.raises(ValueError, match=next(iter(changed))):
+            RecommendationProtocol(**changed)
