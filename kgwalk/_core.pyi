@@ -160,6 +160,37 @@ class ActionSets:
     def tails(self, at: Ids, relations: Ids, query_of: Ids, queries: Ids, last_hop: bool) -> tuple[Offsets, Ids]:
         """Offsets and entities, rising, that candidates() has of relations[i] at at[i]; STAY's is at[i] itself."""
 
+# Sampled neighbours, for networks that look at a few of them. They see whole rows, overlay included, whatever the cap of
+# the Expand; with forward_only, relations below R. What has no edge gets STAY to itself. The seed decides, never the
+# number of threads; give each call a seed of its own, for calls with one seed draw from the same random numbers.
+# ValueError on another shape or dtype, a number below 1, offsets that do not cover the items; IndexError on an id out of
+# range.
+
+def sample_neighbours(
+    expand: Expand, entities: Ids, count: int, seed: int, forward_only: bool = False
+) -> tuple[Ids, Ids]:
+    """KGCN's sample (Wang et al. 2019, section 3) of each of n entities: relations and tails, (n, count).
+
+    Without replacement where an entity has `count` edges, else with. For one seed an entity has one sample, wherever it
+    stands.
+    """
+
+def extend_field(expand: Expand, centres: Ids, nodes: Ids, seed: int, forward_only: bool = False) -> tuple[Ids, Ids]:
+    """One edge of each of nodes (n,) that does not lead to centres[i], drawn uniformly: relations and tails, (n,).
+
+    The non-central neighbours of MI-KGNN's receptive field (Wang et al.); STAY where all edges lead to the centre.
+    """
+
+def ripple_sets(
+    expand: Expand, offsets: Offsets, items: Ids, hops: int, size: int, seed: int, forward_only: bool = False
+) -> tuple[Ids, Ids, Ids]:
+    """RippleNet's ripple sets (Wang et al. 2018, section 3.3) of n users: heads, relations, tails, (n, hops, size).
+
+    User i has items[offsets[i] : offsets[i + 1]]. Hop 0 draws among their edges, each later hop among those of the tails
+    drawn before: without replacement where there are `size`, else with; where there are none the hop before is repeated.
+    Users whose items have no edge get STAY at the first, those without items STAY at entity 0.
+    """
+
 # Ragged policy kernels (kgwalk.ragged): values (C,), offsets (S + 1,). The *_backward ones without a result add to their
 # last argument.
 

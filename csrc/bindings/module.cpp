@@ -7,6 +7,7 @@ void register_graph_file(pybind11::module_& m);
 void register_names(pybind11::module_& m);
 void register_reader(pybind11::module_& m);
 void register_expand(pybind11::module_& m);
+void register_receptive_field(pybind11::module_& m);
 void register_ragged(pybind11::module_& m);
 void register_pair_scores(pybind11::module_& m);
 void register_walk(pybind11::module_& m);
@@ -24,6 +25,7 @@ PYBIND11_MODULE(_core, m) {
   kgwalk::register_graph(m);
   kgwalk::register_graph_file(m);
   kgwalk::register_expand(m);
+  kgwalk::register_receptive_field(m);
   kgwalk::register_ragged(m);
   kgwalk::register_pair_scores(m);
   kgwalk::register_walk(m);
