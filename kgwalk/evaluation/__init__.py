@@ -9,6 +9,7 @@ from __future__ import annotations
 from kgwalk.evaluation.clicks import ClickReport, evaluate_clicks
 from kgwalk.evaluation.evaluate import evaluate
 from kgwalk.evaluation.faithfulness import Faithfulness, faithfulness
+from kgwalk.evaluation.labelled import LabelledReport, evaluate_labelled
 from kgwalk.evaluation.metrics import auc_pr, expected_average_precision, ranking_metrics
 from kgwalk.evaluation.path_quality import path_quality
 from kgwalk.evaluation.plausibility import Plausibility, calibration_error, judge
@@ -33,6 +34,7 @@ __all__ = [
     "DirectionReport",
     "Faithfulness",
     "Interval",
+    "LabelledReport",
     "ListReport",
     "Plausibility",
     "Protocol",
@@ -46,6 +48,7 @@ __all__ = [
     "dense_ranks",
     "evaluate",
     "evaluate_clicks",
+    "evaluate_labelled",
     "evaluate_recommendations",
     "expected_average_precision",
     "faithfulness",
