@@ -12,11 +12,12 @@ from torch import Tensor
 
 from kgwalk.data import Recommendation
 from kgwalk.evaluation import RecommendationProtocol, evaluate_recommendations
+from kgwalk.protocols import Ids
 from kgwalk.scorers import RecommenderScorer
 
 from ..training import first_of_valid
 from .config import RecommenderTraining
-from .pairs import Positives, labelled_valid
+from .pairs import Pairs, Positives, labelled_valid
 
 
 class Learner:
@@ -103,7 +104,6 @@ class Learner:
         return torch.from_numpy(owner), torch.from_numpy(rows[place, 1])
 
 
-def _entities(
-    dataset: Recommendation, pairs: np.ndarray[Any, np.dtype[np.int64]]
-) -> np.ndarray[Any, np.dtype[np.int32]]:
-    return (pairs + np.array([dataset.users.first, dataset.items.first])).astype(np.int32)
+def _entities(dataset: Recommendation, pairs: Pairs) -> Ids:
+    entities: Ids = (pairs + np.array([dataset.users.first, dataset.items.first])).astype(np.int32)
+    return entities

@@ -116,4 +116,5 @@ def labelled_valid(dataset: Recommendation, positives: Positives, seed: int) -> 
 
 
 def _numbers(dataset: Recommendation, pairs: Ids) -> Pairs:
-    return pairs.astype(np.int64) - np.array([dataset.users.first, dataset.items.first])
+    numbers: Pairs = pairs.astype(np.int64) - np.array([dataset.users.first, dataset.items.first])
+    return numbers

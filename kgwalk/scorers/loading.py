@@ -13,6 +13,7 @@ from kgwalk.scorers.recommender import RecommenderScorer
 from kgwalk.scorers.recommenders import RECOMMENDERS
 from kgwalk.tensors import load_tensors
 
+#: Whatever a file of a scorer may hold.
 AnyScorer = EmbeddingScorer | LinearScorer | RecommenderScorer
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -88,7 +90,7 @@ class Kgat(Recommender):
     name = "kgat"
     Config = KgatConfig
     config: KgatConfig
-    objective: Objective = "pairs"
+    objective: ClassVar[Objective] = "pairs"
     offsets: Tensor
     edge_relations: Tensor
     edge_tails: Tensor
@@ -213,9 +215,9 @@ class Kgat(Recommender):
         logits = torch.empty(len(heads))
         order = torch.argsort(relations, stable=True)
         counts = torch.bincount(relations, minlength=len(self.relations)).tolist()
-        for relation, rows in enumerate(order.split(counts)):
+        for relation, rows in enumerate(torch.split(order, counts)):
             matrix = self.projections[relation].view(dim, dim)
-            for some in rows.split(_EDGES):
+            for some in torch.split(rows, _EDGES):
                 one = torch.tanh(self.nodes[heads[some]] @ matrix.T + self.relations[relation])
                 logits[some] = (self.nodes[tails[some]] @ matrix.T * one).sum(1)
         count = len(self.nodes)
@@ -226,7 +228,7 @@ class Kgat(Recommender):
     def _propagated(self) -> Tensor:
         if self._matrices is None:
             self._matrices = self._made_matrices()
-        vectors = self.nodes
+        vectors: Tensor = self.nodes
         final = [vectors]
         for sums, products in zip(self.sums, self.products, strict=True):
             near = _Propagate.apply(vectors, *self._matrices)  # type: ignore[no-untyped-call]
@@ -242,7 +244,8 @@ class Kgat(Recommender):
         heads, tails = self._heads(), self.edge_tails.long()
         order = torch.argsort(tails, stable=True)
         offsets = functional.pad(torch.bincount(tails, minlength=count).cumsum(0), (1, 0))
-        with torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
+        with warnings.catch_warnings(), torch.sparse.check_sparse_tensor_invariants(False):  # type: ignore[no-untyped-call]
+            warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta state")
             there = torch.sparse_csr_tensor(self.offsets, tails, self.weights.clone(), shape)
             back = torch.sparse_csr_tensor(offsets, heads[order], self.weights[order], shape)
         return there, back
@@ -262,7 +265,7 @@ class Kgat(Recommender):
         stacked = self.nodes[torch.stack([heads[order], tails[order], others[order]], 1)]
         parts = [
             rows @ self.projections[relation].view(c.dim, c.dim).T
-            for relation, rows in enumerate(stacked.split(counts))
+            for relation, rows in enumerate(torch.split(stacked, counts))
             if len(rows)
         ]
         head, tail, other = torch.cat(parts).unbind(1)

@@ -173,7 +173,7 @@ class Recommender(nn.Module):
         rows = max(1, _PAIRS // len(items))
         parts = [
             self.pair_scores(block.repeat_interleave(len(items)), items.repeat(len(block))).view(len(block), -1)
-            for block in users.split(rows)
+            for block in torch.split(users, rows)
         ]
         return torch.cat(parts) if parts else torch.empty(0, len(items))
 

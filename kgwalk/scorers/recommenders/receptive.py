@@ -199,7 +199,7 @@ class Receptive(Recommender):
         if c.depth == 1:
             cells = self.sizes["items"] * max(c.neighbours, c.dim)
         parts = []
-        for block in users.split(max(1, _CELLS // cells)):
+        for block in torch.split(users, max(1, _CELLS // cells)):
             user = self.users[block]
             parts.append(torch.einsum("bnd,bd->bn", self._seen_items(user), user))
         return torch.cat(parts) if parts else torch.empty(0, self.sizes["items"])
@@ -210,7 +210,7 @@ class Receptive(Recommender):
             weights = [parameter for key, parameter in self.named_parameters() if not key.endswith("bias")]
             return half_squares(*weights)
         both = zip(self.aggregators, self.products, strict=True)
-        return 2 * half_squares(*(one.weight + two.weight for one, two in both))
+        return 2 * half_squares(*(one.get_parameter("weight") + two.get_parameter("weight") for one, two in both))
 
     def click_loss(self, users: Tensor, items: Tensor, labels: Tensor) -> Tensor:
         """Cross-entropy, the penalty and, where its weight is not 0, label smoothness (KGNN-LS, equation 10).
@@ -264,8 +264,8 @@ class Receptive(Recommender):
         entities, relations = [items[:, None]], []
         if c.field == "chain":
             return (
-                entities + [part.long() for part in self.field_entities[items].split(c.neighbours, 1)],
-                [part.long() for part in self.field_relations[items].split(c.neighbours, 1)],
+                entities + [part.long() for part in torch.split(self.field_entities[items], c.neighbours, 1)],
+                [part.long() for part in torch.split(self.field_relations[items], c.neighbours, 1)],
             )
         for _ in range(c.depth):
             last = entities[-1]
@@ -380,10 +380,10 @@ class Receptive(Recommender):
         ]
         for layer in range(c.depth):
             passed = []
-            for hop in range(c.depth - layer):
-                around = (weights[hop] * labels[hop + 1].view(shapes[hop])).sum(-1)
+            for at in range(c.depth - layer):
+                around = (weights[at] * labels[at + 1].view(shapes[at])).sum(-1)
                 around = around / c.neighbours if c.means == "code" else around
-                passed.append(torch.where(fixed[hop], labels[hop], around))
+                passed.append(torch.where(fixed[at], labels[at], around))
             labels = passed
         return labels[0][:, 0]
 

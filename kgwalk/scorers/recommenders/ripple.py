@@ -126,7 +126,7 @@ class RippleNet(Recommender):
         count = self.sizes["items"]
         block = max(1, _CELLS // (count * max(self.config.memory, self.config.dim)))
         parts = [torch.empty(0, count)]
-        for sets in zip(heads.split(block), rows.split(block), tails.split(block), strict=True):
+        for sets in zip(*(torch.split(part, block) for part in (heads, rows, tails)), strict=True):
             memories = [(part[:, None], tail[:, None]) for part, tail in self._looked_up(*sets)]
             parts.append(self._scores(memories, self.entities[:count].expand(len(sets[0]), -1, -1)))
         return torch.cat(parts)
@@ -160,7 +160,9 @@ class RippleNet(Recommender):
         """Hop by hop: ``R h`` and ``t`` of each fact, (n, memory, dim) each."""
         moved = self._moved(self.entities[heads.long()], rows.long())
         memory = self.config.memory
-        return list(zip(moved.split(memory, 1), self.entities[tails.long()].split(memory, 1), strict=True))
+        return list(
+            zip(torch.split(moved, memory, 1), torch.split(self.entities[tails.long()], memory, 1), strict=True)
+        )
 
     def _moved(self, heads: Tensor, rows: Tensor) -> Tensor:
         """``R h`` of (n, m, dim) heads, each with the matrix of its own row (n, m)."""
@@ -169,7 +171,7 @@ class RippleNet(Recommender):
         flat, rows = heads.reshape(-1, dim), rows.reshape(-1)
         order = torch.argsort(rows, stable=True)
         parts = torch.bincount(rows, minlength=len(self.relations)).tolist()
-        sorted_heads = flat[order].split(parts)
+        sorted_heads = torch.split(flat[order], parts)
         matrices = self.relations.view(-1, dim, dim)
         # One product for each relation: a gathered matrix for each fact would be dim times as large.
         moved = torch.cat([part @ matrices[row].T for row, part in enumerate(sorted_heads) if len(part)])
