@@ -11,8 +11,7 @@ import torch
 from kgwalk.data import Dataset, Directions, EntityType
 from kgwalk.graph import Expand, Graph
 from kgwalk.protocols import Ids, Offsets, Ranked
-from kgwalk.scorers import EmbeddingScorer, LinearScorer
-from kgwalk.scorers.loading import read_scorer
+from kgwalk.scorers.loading import AnyScorer, read_scorer
 from kgwalk.search import ANY, Paths, Prune, chain, rank, rerank, search
 from kgwalk.search.paths import row_numbers
 from kgwalk.tensors import load_tensors, save_tensors
@@ -64,7 +63,7 @@ class Pgpr:
         beam: tuple[int, ...],
         ranking: Ranking = "paths",
         prune: int = 0,
-        teacher: EmbeddingScorer | LinearScorer | None = None,
+        teacher: AnyScorer | None = None,
     ) -> None:
         check_beam(beam, len(beam))
         if ranking not in get_args(Ranking):
