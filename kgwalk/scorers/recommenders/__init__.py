@@ -2,13 +2,24 @@
 
 from .attentive import Kgat, KgatConfig
 from .base import Neighbour, Objective, Recommender, RecommenderConfig
+from .collaborative import Cke, CkeConfig
+from .factorization import Fm, FmConfig, FmTransE, FmTransEConfig, Svd, SvdConfig
+from .metapath_features import Per, PerConfig
 from .receptive import Kgcn, KgnnLs, MiKgnn, Receptive, ReceptiveConfig
 from .ripple import RippleConfig, RippleNet
 
-RECOMMENDERS: dict[str, type[Recommender]] = {model.name: model for model in (Kgat, Kgcn, KgnnLs, MiKgnn, RippleNet)}
+RECOMMENDERS: dict[str, type[Recommender]] = {
+    model.name: model for model in (Cke, Fm, FmTransE, Kgat, Kgcn, KgnnLs, MiKgnn, Per, RippleNet, Svd)
+}
 
 __all__ = [
     "RECOMMENDERS",
+    "Cke",
+    "CkeConfig",
+    "Fm",
+    "FmConfig",
+    "FmTransE",
+    "FmTransEConfig",
     "Kgat",
     "KgatConfig",
     "Kgcn",
@@ -16,10 +27,14 @@ __all__ = [
     "MiKgnn",
     "Neighbour",
     "Objective",
+    "Per",
+    "PerConfig",
     "Receptive",
     "ReceptiveConfig",
     "Recommender",
     "RecommenderConfig",
     "RippleConfig",
     "RippleNet",
+    "Svd",
+    "SvdConfig",
 ]
