@@ -9,19 +9,31 @@ from typing import Any
 
 Settings = dict[str, Any]
 
-# MovieLens-1M and Book-Crossing are smaller than the sets whose hyper-parameters were published: batches are too.
+# Published: learning rate 5e-4 on Last.FM, which is still learning after the ten epochs of the published code; depth 2
+# and batches of 65,536 on MovieLens-20M; 2e-4 on the larger Book-Crossing.
 _KGCN: dict[str, Settings] = {
-    "": {"learning_rate": 5e-4, "batch_size": 128, "epochs": 20},
+    "": {"learning_rate": 2e-3, "batch_size": 128, "epochs": 20},
     "MovieLens-1M": {
-        "model": {"dim": 32, "neighbours": 4, "depth": 2, "l2": 1e-7},
-        "learning_rate": 2e-2,
-        "batch_size": 8192,
+        "model": {"dim": 32, "neighbours": 4, "l2": 1e-7},
+        "learning_rate": 5e-3,
+        "batch_size": 2048,
+        "epochs": 10,
     },
-    "Book-Crossing": {"model": {"dim": 64, "l2": 2e-5}, "learning_rate": 2e-4, "batch_size": 256},
+    "Book-Crossing": {"model": {"dim": 64, "l2": 2e-5}, "learning_rate": 1e-3, "batch_size": 256, "epochs": 10},
 }
 
 TUNED: dict[str, dict[str, Settings]] = {
+    "kgat": {
+        "": {"learning_rate": 3e-3, "batch_size": 1024, "epochs": 30},
+        "MovieLens-1M": {"batch_size": 8192, "epochs": 10},
+        "Book-Crossing": {"batch_size": 4096, "epochs": 10},
+    },
     "kgcn": _KGCN,
     "kgnn-ls": _KGCN,
     "mi-kgnn": _KGCN,
+    "ripplenet": {
+        "": {"model": {"l2": 1e-5, "fact_weight": 0.02, "hops": 3}, "learning_rate": 5e-3, "epochs": 15},
+        "MovieLens-1M": {"model": {"l2": 1e-7, "hops": 2}, "learning_rate": 2e-2, "batch_size": 4096, "epochs": 10},
+        "Book-Crossing": {"model": {"dim": 4, "hops": 2}, "learning_rate": 5e-3, "batch_size": 1024, "epochs": 10},
+    },
 }

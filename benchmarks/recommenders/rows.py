@@ -62,8 +62,11 @@ STUDIES: dict[str, Study] = {
     "models": Study("Every model, trained as its paper does on fixed negatives.", {**_KGCN, **_OTHERS, **_BASELINES}),
     "fresh": Study(
         "The same with negatives drawn anew in each epoch (ctr-fresh).",
-        {name: Row(row.agent, (*row.settings, "negatives=fresh")) for name, row in {**_KGCN, **_OTHERS}.items()
-         if row.agent in RECOMMENDER_AGENTS and row.agent != "per"},
+        {
+            name: Row(row.agent, (*row.settings, "negatives=fresh"))
+            for name, row in {**_KGCN, **_OTHERS}.items()
+            if row.agent in RECOMMENDER_AGENTS and row.agent != "per"
+        },
     ),
     "lists": Study(
         "Trained for lists: negatives drawn anew, or a softmax over all items; the epoch selected by NDCG@10.",
@@ -144,9 +147,7 @@ STUDIES: dict[str, Study] = {
             }.items()
         },
     ),
-    "mi-neighbours": Study(
-        "MI-KGNN, Table 8: neighbours n.", _vary("mi-kgnn", "model.neighbours", (2, 4, 8, 16, 32))
-    ),
+    "mi-neighbours": Study("MI-KGNN, Table 8: neighbours n.", _vary("mi-kgnn", "model.neighbours", (2, 4, 8, 16, 32))),
     "mi-depth": Study("MI-KGNN, Table 9: depth h.", _vary("mi-kgnn", "model.depth", (1, 2, 3, 4))),
 }
 
@@ -172,7 +173,9 @@ def run(study: str, source: Recommendation, seed: int, options: argparse.Namespa
             print(f"{study}, {record}: recorded already")
             continue
         metrics, config, seconds = measure(dataset, row, seed, options.runs)
-        shown.append([name, *(metrics[p].get(m, "") if p in metrics else "" for p in _SHOWN for m in _SHOWN[p]), seconds])
+        shown.append(
+            [name, *(metrics[p].get(m, "") if p in metrics else "" for p in _SHOWN for m in _SHOWN[p]), seconds]
+        )
         print(f"{study}, {record}:", shown[-1][1:], f"{peak_rss_mb():.0f} MB", flush=True)
         if options.save:
             protocol = {"row": name, "seed": seed, "split": "test", "labelled": "6:2:2 by row", "config": config}

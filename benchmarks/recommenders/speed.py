@@ -45,7 +45,11 @@ def run(source: Recommendation, seed: int, options: argparse.Namespace) -> None:
         middle = statistics.median(seconds[1:])
         table.append([name, ready, middle, max(seconds[1:]), steps])
         figures[name] = {"epoch_seconds": middle, "slowest": max(seconds[1:]), "setup_seconds": ready, "steps": steps}
-    print_table(f"{source.name}, {options.threads} threads", ["model", "set-up, s", "epoch, s", "slowest", "steps"], table)
+    print_table(
+        f"{source.name}, {options.threads} threads", ["model", "set-up, s", "epoch, s", "slowest", "steps"], table
+    )
     if options.save:
         protocol = {"threads": options.threads, "epochs": _EPOCHS, "what": "median over epochs of training steps alone"}
-        save_result(BENCH, stem_of(dataset, f"seed{seed}"), figures, seed=seed, dataset=folder_of(dataset), protocol=protocol)
+        save_result(
+            BENCH, stem_of(dataset, f"seed{seed}"), figures, seed=seed, dataset=folder_of(dataset), protocol=protocol
+        )
