@@ -100,7 +100,7 @@ bench: setup  ## every benchmarks/*_speed.py, printed and saved under benchmarks
 	for bench in $(SPEED); do $(BIN)/python -m benchmarks.$$bench --save || exit 1; done
 	$(BIN)/python -m benchmarks.report
 
-report: setup  ## BENCHMARKS.md, the README's results and the tables of docs/rule_guider.md and nser.md from benchmarks/results
+report: setup  ## BENCHMARKS.md, the README's results and the tables of docs/ from benchmarks/results
 	$(BIN)/python -m benchmarks.report
 
 docs: setup  ## build the site into site/

@@ -1,4 +1,4 @@
-"""BENCHMARKS.md, the README's results and the tables of docs/rule_guider.md and nser.md, from ``benchmarks/results``.
+"""BENCHMARKS.md, the README's results and the tables of docs/, from ``benchmarks/results``.
 
 Published figures stand beside ours. Run it as ``python -m benchmarks.report``; ``--check`` only says whether the files
 are up to date. The same results always give the same text, and a benchmark that was not run yet is simply absent.
@@ -20,6 +20,7 @@ from typing import Any
 from benchmarks import common, nser_tables
 from benchmarks.markdown import fill_block, mean, table
 from benchmarks.published import Published, published
+from benchmarks.recommenders import tables as recommenders
 from benchmarks.rule_guider import tables as rule_guider
 
 DIRECTIONS = ("tail", "head", "both")
@@ -73,8 +74,9 @@ def render(records: Sequence[dict[str, Any]], others: Sequence[Published]) -> st
     for dataset in sorted({group.dataset for group in quality} | {row.dataset for row in others}):
         here = [group for group in quality if group.dataset == dataset]
         lines += _dataset_section(dataset, here, [row for row in others if row.dataset == dataset])
-    lines += _speed_sections([record for record in records if not _is_quality(record)])
-    lines += _runs_section([record for record in records if _is_quality(record)])
+    lines += _recommender_sections(records)
+    lines += _speed_sections([record for record in records if not (_is_quality(record) or _is_recommender(record))])
+    lines += _runs_section([record for record in records if _is_quality(record) or _is_recommender(record)])
     return "\n".join(lines).rstrip() + "\n"
 
 
@@ -149,6 +151,23 @@ def _dataset_section(dataset: str, groups: Sequence[Group], others: Sequence[Pub
         ]
         lines += [f"### {title}", ""] if title else []
         lines += [*table(["method", *columns, "seeds", "source"], rows), ""]
+    return lines
+
+
+def _is_recommender(record: Mapping[str, Any]) -> bool:
+    """Whether it is of ``benchmarks.recommenders``, whose figures stand by protocol and have tables of their own."""
+    return str(record["bench"]).startswith("recommenders-")
+
+
+def _recommender_sections(records: Sequence[dict[str, Any]]) -> list[str]:
+    """The tables of docs/recommenders.md, and how their records were made."""
+    own = [record for record in records if _is_recommender(record)]
+    if not own:
+        return []
+    lines = ["## Recommenders, by protocol", "", "What the tables mean stands in docs/recommenders.md.", ""]
+    for name, text in recommenders.blocks(records).items():
+        if text != recommenders.ABSENT:
+            lines += [f"### {name}", "", text, ""]
     return lines
 
 
@@ -243,7 +262,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         common.REPOSITORY / "BENCHMARKS.md": render(records, others),
         readme: fill_block(readme.read_text(encoding="utf-8"), render_summary(records, others)),
     }
-    for page, tables in {"rule_guider.md": rule_guider, "nser.md": nser_tables}.items():
+    pages = {"rule_guider.md": rule_guider, "nser.md": nser_tables, "recommenders.md": recommenders}
+    for page, tables in pages.items():
         wanted[docs / page] = tables.fill_page((docs / page).read_text(encoding="utf-8"), records)
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]
     for path in stale:

@@ -13,7 +13,8 @@ from benchmarks.recommenders.rows import STUDIES, bench_of
 Record = Mapping[str, Any]
 Column = tuple[str, str, str]
 
-_ABSENT = "Not run yet."
+#: What stands for a table without a record.
+ABSENT = "Not run yet."
 _SETS = ("last-fm", "movielens-1m", "book-crossing")
 #: What a table shows: heading, protocol, metric.
 _QUALITY: tuple[Column, ...] = (
@@ -83,7 +84,7 @@ def _figure(values: Sequence[float], digits: int = 3) -> str:
 
 def _models(rows: Mapping[str, Sequence[Record]], with_published: bool) -> str:
     if not rows:
-        return _ABSENT
+        return ABSENT
     metric = "topk-all", "recall@10"
     against = {name: _by_seed(rows.get(name, ()), *metric) for name in _BASELINES}
     lines = []
@@ -112,7 +113,7 @@ def _by_seed(records: Sequence[Record], protocol: str, metric: str) -> dict[int,
 
 def _study(study: str, rows: Mapping[str, Sequence[Record]]) -> str:
     if not rows:
-        return _ABSENT
+        return ABSENT
     metric, told = published.STUDIES.get(study, ("", {}))
     lines = []
     for name, records in rows.items():
@@ -129,7 +130,7 @@ def _epochs(records: Sequence[Record]) -> list[float]:
 
 def _fast(rows: Mapping[str, Sequence[Record]]) -> str:
     if not rows:
-        return _ABSENT
+        return ABSENT
     lines = []
     for name in published.FAST_SECONDS:
         cells: list[str] = []
@@ -144,7 +145,7 @@ def _fast(rows: Mapping[str, Sequence[Record]]) -> str:
 
 def _teachers(records: Sequence[Record]) -> str:
     if not records:
-        return _ABSENT
+        return ABSENT
     lines = []
     for record in sorted(records, key=lambda record: (record["dataset"], -record["metrics"]["nser"]["ndcg@10"])):
         metrics, gap = record["metrics"], record["metrics"]["against_first"]
@@ -186,4 +187,4 @@ def _speed(records: Sequence[Record]) -> str:
         for name, figures in record["metrics"].items()
     ]
     heading = ["set", "model", "set-up, s", "epoch, s (median)", "slowest", "steps", "threads"]
-    return "\n".join(table(heading, lines)) if lines else _ABSENT
+    return "\n".join(table(heading, lines)) if lines else ABSENT
