@@ -6,6 +6,7 @@ if __name__ != "kgwalk.agents":
 from .embeddings import EmbeddingAgent, EmbeddingConfig
 from .linear import ItemCF, ItemCFConfig, MostPopular, MostPopularConfig
 from .nser import Nser, NserConfig
+from .path_reasoning import PathReasoning, PathReasoningConfig
 from .registry import get, load, names
 from .reinforce import Reinforce, ReinforceConfig
 from .reranked import Reranked
@@ -24,6 +25,8 @@ __all__ = [
     "MostPopularConfig",
     "Nser",
     "NserConfig",
+    "PathReasoning",
+    "PathReasoningConfig",
     "Reinforce",
     "ReinforceConfig",
     "Reranked",

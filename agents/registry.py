@@ -10,6 +10,7 @@ from kgwalk.tensors import load_tensors
 from .embeddings import EMBEDDINGS, EmbeddingAgent
 from .linear import ItemCF, MostPopular
 from .nser import Nser
+from .path_reasoning import PathReasoning
 from .pgpr import Pgpr
 from .recommenders import RECOMMENDER_AGENTS, RecommenderAgent
 from .reinforce import Reinforce
@@ -25,6 +26,7 @@ Registered = (
     | ItemCF
     | MostPopular
     | Nser
+    | PathReasoning
     | Pgpr
     | RecommenderAgent
     | TypedEmbeddingAgent
@@ -33,6 +35,7 @@ Registered = (
 _AGENTS: dict[str, type[Registered]] = {
     ItemCF.name: ItemCF,
     MostPopular.name: MostPopular,
+    PathReasoning.name: PathReasoning,
     Pgpr.name: Pgpr,
     Nser.name: Nser,
     Reinforce.name: Reinforce,
