@@ -12,7 +12,7 @@ from kgwalk.protocols import Ids
 
 Pairs = NDArray[np.int64]
 
-#: Draws after which a user is taken to know all items.
+#: Draws after which what a user does not know is listed and drawn from.
 _DRAWS = 100
 
 
@@ -80,6 +80,13 @@ class Positives:
             if not len(wrong):
                 break
             items[wrong] = generator.integers(0, self.num_items, len(wrong))
+        else:
+            left = np.flatnonzero(self.is_known(users, items))
+            for user in np.unique(users[left]):
+                free = np.flatnonzero(~self.is_known(np.full(self.num_items, user), np.arange(self.num_items)))
+                own = left[users[left] == user]
+                if len(free):
+                    items[own] = generator.choice(free, len(own))
         return items
 
     def is_known(self, users: Pairs, items: Pairs) -> NDArray[np.bool_]:
@@ -104,6 +111,8 @@ def labelled_valid(dataset: Recommendation, positives: Positives, seed: int) -> 
         raise ValueError(f"{dataset.name} has no valid interactions: training selects its model by them")
     if isinstance(dataset, LabelledRecommendation):
         others = dataset.negatives["valid"]
+        if not len(others):
+            raise ValueError(f"{dataset.name} has no negatives in valid: select another measure than auc")
     else:
         own = Positives.__new__(Positives)
         own.seed, own.num_items = seed, positives.num_items

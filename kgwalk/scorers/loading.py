@@ -27,7 +27,9 @@ def read_scorer(file: Path) -> AnyScorer:
     name = load_tensors(file)[1].get("agent")
     if name in LINEAR:
         return LinearScorer.load(file)
-    return RecommenderScorer.load(file) if name in RECOMMENDERS else EmbeddingScorer.load(file)
+    if isinstance(name, str) and name in RECOMMENDERS:
+        return RecommenderScorer.load(file)
+    return EmbeddingScorer.load(file)
 
 
 def load(path: Path | str, dataset: Dataset) -> AnyScorer:

@@ -118,6 +118,7 @@ class RecommenderScorer:
             raise ValueError(f"{self.name} scores items, of type {self.numbers['item_type']}; got type {entity_type}")
         if not 0 < k <= self.num_items:
             raise ValueError(f"k must be from 1 to {self.num_items}, the items there are, got {k}")
+        self._users(sources)
         best = np.empty((len(sources), k), np.int32)
         scores = np.empty((len(sources), k), np.float32)
         for begin in range(0, len(sources), _USERS):
@@ -212,6 +213,8 @@ class RecommenderScorer:
         if note["objective"] not in get_args(Objective):
             raise ValueError(f"was trained by {note['objective']!r}; known are {', '.join(get_args(Objective))}")
         numbers = {key: note["numbers"][key] for key in _NUMBERS}
+        if not isinstance(note["sizes"], dict):
+            raise ValueError("its sizes are no whole numbers")
         for number in (*numbers.values(), *note["sizes"].values()):
             if type(number) is not int or not 0 <= number < 1 << 31:
                 raise ValueError("its sizes are no whole numbers")
@@ -219,8 +222,14 @@ class RecommenderScorer:
         with torch.device("meta"):  # shapes only: a note that lies about sizes makes nothing large
             model = kind(note["sizes"], kind.Config(**note["model"]))
         sizes = model.sizes
-        if numbers["first_item"] != sizes["users"] or sizes["users"] + sizes["items"] > numbers["num_entities"]:
+        if (
+            numbers["first_item"] != sizes["users"]
+            or sizes["users"] + sizes["entities"] != numbers["num_entities"]
+            or not 0 < sizes["items"] <= sizes["entities"]
+        ):
             raise ValueError("its users and items do not fit its entities")
+        if sizes["relations"] != numbers["num_relations"] or numbers["interact"] >= numbers["num_relations"]:
+            raise ValueError("its interactions do not fit its relations")
         expected = {key: (value.shape, value.dtype) for key, value in model.state_dict().items()}
         found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
         if expected != found:
@@ -275,4 +284,5 @@ class ClickScorer(RecommenderScorer):
 
     def clicks(self, users: Ids, items: Ids) -> Floats:
         """Probabilities that pairs are positive where half of all are, (n,) float32; see `pair_scores`."""
-        return np.asarray(1 / (1 + np.exp(-self.pair_scores(users, items).astype(np.float64))), np.float32)
+        with np.errstate(over="ignore"):  # exp overflows to infinity, and the probability is 0
+            return np.asarray(1 / (1 + np.exp(-self.pair_scores(users, items).astype(np.float64))), np.float32)

@@ -18,6 +18,7 @@ from kgwalk.scorers.recommenders.base import (
     Objective,
     Recommender,
     RecommenderConfig,
+    check_offsets,
     half_squares,
     share,
     whole,
@@ -148,9 +149,7 @@ class Kgat(Recommender):
     def check_buffers(self) -> None:
         """See `Recommender.check_buffers`."""
         super().check_buffers()
-        steps = self.offsets.diff()
-        if int(self.offsets[0]) != 0 or int(self.offsets[-1]) != self.sizes["edges"] or bool((steps < 0).any()):
-            raise ValueError("offsets do not divide up the edges")
+        check_offsets("offsets", self.offsets, self.sizes["edges"])
 
     def train(self, mode: bool = True) -> Kgat:
         """Training changes the vectors, so those that were propagated are forgotten."""

@@ -71,7 +71,7 @@ class Neighbour(NamedTuple):
         head: entity of the dataset where the edge begins.
         relation: of the dataset's graph, inverse or STAY too.
         entity: that it leads to.
-        weight: among the edges of the same head; they sum to 1 where the model's own do.
+        weight: among the edges of the same hop; they sum to 1 where the model's own do.
         hop: 1 for the item's own neighbours.
     """
 
@@ -172,7 +172,7 @@ class Recommender(nn.Module):
         items = torch.arange(self.sizes["items"])
         rows = max(1, _PAIRS // len(items))
         parts = [
-            self.pair_scores(block.repeat_interleave(len(items)), items.repeat(len(block))).view(len(block), -1)
+            self.pair_scores(block.repeat_interleave(len(items)), items.repeat(len(block))).view(len(block), len(items))
             for block in torch.split(users, rows)
         ]
         return torch.cat(parts) if parts else torch.empty(0, len(items))
@@ -223,6 +223,17 @@ class Recommender(nn.Module):
 def half_squares(*tensors: Tensor) -> Tensor:
     """Half the sum of all squares, as ``tf.nn.l2_loss``."""
     return torch.stack([(tensor * tensor).sum() for tensor in tensors]).sum() / 2
+
+
+def check_offsets(key: str, offsets: Tensor, count: int) -> None:
+    """Refuse offsets that do not rise from 0 to ``count``.
+
+    Raises:
+        ValueError: they do not. Their bounds are looked at first, for differences of huge numbers wrap around.
+    """
+    inside = bool(((offsets >= 0) & (offsets <= count)).all())
+    if not inside or int(offsets[0]) != 0 or int(offsets[-1]) != count or bool((offsets.diff() < 0).any()):
+        raise ValueError(f"{key} do not rise from 0 to {count}")
 
 
 def knowledge_of(dataset: Recommendation) -> Graph:

@@ -22,7 +22,15 @@ from kgwalk.data.dataset import facts_of
 from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.scorers.losses import Contrast
 from kgwalk.scorers.models import TransE, TransEConfig
-from kgwalk.scorers.recommenders.base import Recommender, RecommenderConfig, half_squares, knowledge_of, share, whole
+from kgwalk.scorers.recommenders.base import (
+    Recommender,
+    RecommenderConfig,
+    check_offsets,
+    half_squares,
+    knowledge_of,
+    share,
+    whole,
+)
 
 #: Negatives and facts of a step, margin and step size of Adagrad, by which `item_vectors` are learnt.
 _NEGATIVES, _FACTS, _MARGIN, _RATE = 256, 512, 6.0, 0.1
@@ -167,9 +175,7 @@ class Fm(Factors):
     def check_buffers(self) -> None:
         """See `Recommender.check_buffers`; the offsets rise from 0 to the number of attributes."""
         super().check_buffers()
-        offsets = self.attribute_offsets
-        if int(offsets[0]) != 0 or int(offsets[-1]) != len(self.attribute_entities) or bool((offsets.diff() < 0).any()):
-            raise ValueError("attribute_offsets do not rise from 0 to the number of attributes")
+        check_offsets("attribute_offsets", self.attribute_offsets, len(self.attribute_entities))
 
     def pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
         """See `Recommender.pair_scores`."""

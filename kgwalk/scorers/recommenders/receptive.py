@@ -97,6 +97,9 @@ class ReceptiveConfig(RecommenderConfig):
         }
         for key, choice in options.items():
             one_of(self, key, get_args(choice))
+        for key in ("soft_features", "inverses"):
+            if type(getattr(self, key)) is not bool:
+                raise ValueError(f"{key} must be true or false, got {getattr(self, key)!r}")
         if type(self.theta) not in (int, float) or not -1 <= self.theta <= 1:
             raise ValueError(f"theta must be from -1 to 1, got {self.theta!r}")
         if self.penalized == "weights" and self.aggregator != "bi-interaction":
@@ -269,8 +272,9 @@ class Receptive(Recommender):
             )
         for _ in range(c.depth):
             last = entities[-1]
-            relations.append(self.field_relations[last].view(len(items), -1).long())
-            entities.append(self.field_entities[last].view(len(items), -1).long())
+            width = last.shape[1] * c.neighbours
+            relations.append(self.field_relations[last].view(len(items), width).long())
+            entities.append(self.field_entities[last].view(len(items), width).long())
         return entities, relations
 
     def _seen(self, user: Tensor, entities: list[Tensor], relations: list[Tensor]) -> Tensor:
@@ -302,7 +306,7 @@ class Receptive(Recommender):
 
     def _hop(self, layer: int, user: Tensor, centres: Tensor, near: Tensor, rows: Tensor) -> Tensor:
         shape = (*centres.shape[:2], near.shape[1] // centres.shape[1])
-        return self._aggregate(layer, user, centres, near.view(*shape, -1), rows.view(shape))
+        return self._aggregate(layer, user, centres, near.view(*shape, near.shape[2]), rows.view(shape))
 
     def _aggregate(self, layer: int, user: Tensor, centres: Tensor, near: Tensor, rows: Tensor) -> Tensor:
         """Entities with their neighbourhood, (b, n, dim).
@@ -428,4 +432,4 @@ def _picked(liking: Tensor, rows: Tensor) -> Tensor:
     """``liking[b, rows[b, n, k]]``, of (b, relations) and (b or 1, n, k)."""
     if rows.shape[0] == 1:
         return liking[:, rows[0]]
-    return liking.gather(1, rows.reshape(len(rows), -1)).view(rows.shape)
+    return liking.gather(1, rows.flatten(1)).view(rows.shape)

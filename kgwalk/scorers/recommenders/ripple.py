@@ -13,7 +13,15 @@ from torch import Tensor, nn
 from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.graph import Expand, ripple_sets
 from kgwalk.protocols import Ids, Offsets
-from kgwalk.scorers.recommenders.base import Recommender, RecommenderConfig, half_squares, one_of, share, whole
+from kgwalk.scorers.recommenders.base import (
+    Recommender,
+    RecommenderConfig,
+    half_squares,
+    knowledge_of,
+    one_of,
+    share,
+    whole,
+)
 
 Update = Literal["plus-transform", "plus", "none"]
 
@@ -86,8 +94,8 @@ class RippleNet(Recommender):
         """Draw the ripple sets of all users, once and for all."""
         interact = np.array([dataset.interact], np.int32)
         users = np.arange(dataset.users.first, dataset.users.last, dtype=np.int32)
-        expand = Expand(dataset.graph)
-        offsets, _, items = expand(users, interact, None, False)
+        expand = Expand(knowledge_of(dataset))
+        offsets, _, items = Expand(dataset.graph)(users, interact, None, False)
         for key, part in zip(("heads", "rows", "tails"), self.sets_of(expand, offsets, items, seed), strict=True):
             getattr(self, key).copy_(part)
 
@@ -95,7 +103,7 @@ class RippleNet(Recommender):
         """Ripple sets of users with given items: heads, rows of ``relations`` and tails, (n, hops * memory) int32 each.
 
         Args:
-            expand: the dataset's graph; only forward facts of items and other entities are followed.
+            expand: what is known of items (`knowledge_of`); only forward facts are followed.
             offsets: (n + 1,) int64.
             items: entities, ragged by ``offsets``; every user has one at least.
             seed: of the draws.
@@ -139,6 +147,10 @@ class RippleNet(Recommender):
         """See `Recommender.pair_loss`; with the facts of `click_loss`."""
         return super().pair_loss(users, positives, negatives) + self._facts_loss(users)
 
+    def softmax_loss(self, users: Tensor, positives: Tensor, known: tuple[Tensor, Tensor]) -> Tensor:
+        """See `Recommender.softmax_loss`; with the facts of `click_loss`."""
+        return super().softmax_loss(users, positives, known) + self._facts_loss(users)
+
     def penalty(self, users: Tensor, items: Tensor) -> Tensor:
         """Twice half the squares of the heads, matrices and tails that a batch looks up, once for each time it does."""
         heads, rows, tails = self.heads[users].long(), self.rows[users].long(), self.tails[users].long()
@@ -149,8 +161,8 @@ class RippleNet(Recommender):
         if not self.config.fact_weight:
             return torch.zeros(())
         heads, rows, tails = (part[users].long() for part in (self.heads, self.rows, self.tails))
-        moved = self._moved(self.entities[heads], rows)
-        likely = torch.sigmoid((moved * self.entities[tails]).sum(-1))
+        moved = self._moved(self.entities[tails], rows)
+        likely = torch.sigmoid((self.entities[heads] * moved).sum(-1))
         return -self.config.fact_weight * self.config.hops * likely.mean()
 
     def _memories(self, users: Tensor) -> list[tuple[Tensor, Tensor]]:
@@ -164,17 +176,17 @@ class RippleNet(Recommender):
             zip(torch.split(moved, memory, 1), torch.split(self.entities[tails.long()], memory, 1), strict=True)
         )
 
-    def _moved(self, heads: Tensor, rows: Tensor) -> Tensor:
-        """``R h`` of (n, m, dim) heads, each with the matrix of its own row (n, m)."""
+    def _moved(self, entities: Tensor, rows: Tensor) -> Tensor:
+        """``R e`` of (n, m, dim) entities, each with the matrix of its own row (n, m)."""
         dim = self.config.dim
-        shape = heads.shape
-        flat, rows = heads.reshape(-1, dim), rows.reshape(-1)
+        shape = entities.shape
+        flat, rows = entities.reshape(-1, dim), rows.reshape(-1)
         order = torch.argsort(rows, stable=True)
         parts = torch.bincount(rows, minlength=len(self.relations)).tolist()
-        sorted_heads = torch.split(flat[order], parts)
+        by_row = torch.split(flat[order], parts)
         matrices = self.relations.view(-1, dim, dim)
         # One product for each relation: a gathered matrix for each fact would be dim times as large.
-        moved = torch.cat([part @ matrices[row].T for row, part in enumerate(sorted_heads) if len(part)])
+        moved = torch.cat([flat[:0], *(part @ matrices[row].T for row, part in enumerate(by_row) if len(part))])
         return moved[torch.argsort(order)].view(shape)
 
     def _scores(self, memories: list[tuple[Tensor, Tensor]], item: Tensor) -> Tensor:
