@@ -82,7 +82,8 @@ def evaluate_clicks(
     """Measure how well a scorer tells the interactions of a split from its sampled negatives.
 
     A `ClickScorer` is asked for probabilities. Any other scorer is asked for scores: AUC is theirs, and F1 that of the
-    logistic curve which is fitted to the scores of *valid*, also if valid is what is measured.
+    logistic curve which is fitted to valid, also if valid is what is measured: a curve of a score's place among the
+    scores of valid, which may be of any size and crowd anywhere.
 
     Args:
         scorer: Whatever scores interactions.
@@ -107,7 +108,7 @@ def evaluate_clicks(
     rows = _rows(dataset, split)
     own = isinstance(scorer, ClickScorer)
     scores = _scores(scorer, dataset, rows)
-    probabilities = scores if own else _curve(scorer, dataset)(scores)
+    probabilities = scores if own else _Curve(scorer, dataset)(scores)
     metrics = {"auc": _auc(rows.labels, scores), "f1": _f1(rows.labels, probabilities)}
     positives = int(rows.labels.sum())
     counts = {"positives": positives, "negatives": len(rows.labels) - positives}
@@ -133,7 +134,9 @@ def _protocol(dataset: LabelledRecommendation, *, own: bool, batch: int | None) 
         " split",
         "seed": dataset.drawn_by,
         "threshold": THRESHOLD if own else "by valid",
-        "probabilities": "the scorer's own" if own else "logistic curve fitted to the scores of valid, cut at .5",
+        "probabilities": "the scorer's own"
+        if own
+        else "logistic curve of a score's place among those of valid, fitted to valid, cut at .5",
     }
     if batch is not None:
         protocol["batch"] = batch
@@ -172,12 +175,26 @@ def _scores(scorer: Scorer, dataset: LabelledRecommendation, rows: _Rows) -> Flo
     return scores
 
 
-def _curve(scorer: Scorer, dataset: LabelledRecommendation) -> Calibration:
-    rows = _rows(dataset, "valid")
-    scores = _scores(scorer, dataset, rows)
-    counts = ScoreCounts(float(scores.min()), float(scores.max()))
-    counts.add(scores[rows.labels], scores[~rows.labels])
-    return counts.fit()
+class _Curve:
+    """From scores to probabilities, by way of a score's place among those of valid, 0 to 1."""
+
+    def __init__(self, scorer: Scorer, dataset: LabelledRecommendation) -> None:
+        rows = _rows(dataset, "valid")
+        scores = _scores(scorer, dataset, rows)
+        self.known, counts_of = np.unique(scores, return_counts=True)
+        # Equal scores share the middle of their places.
+        self.place = (np.cumsum(counts_of) - counts_of / 2) / len(scores)
+        places = self._places(scores)
+        counts = ScoreCounts(0.0, 1.0)
+        counts.add(places[rows.labels], places[~rows.labels])
+        self.curve: Calibration = counts.fit()
+
+    def __call__(self, scores: Floats) -> Floats:
+        return self.curve(self._places(scores))
+
+    def _places(self, scores: Floats) -> Floats:
+        places: Floats = np.interp(scores, self.known, self.place).astype(np.float32)
+        return places
 
 
 def _by_batch(
