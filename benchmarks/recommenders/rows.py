@@ -45,7 +45,10 @@ def _vary(agent: str, key: str, values: tuple[Any, ...], *settings: str) -> dict
 
 #: Three tricks of Fast-MI-KGNN: receptive field, activation, layer by layer.
 _R, _A, _L = "model.field=chain", "model.soft_features=false", "model.passes=once"
+#: Epochs at each depth: a tree of 8 neighbours has 4,096 leaves at depth 4.
+_FAST_EPOCHS = {1: 8, 2: 8, 3: 4, 4: 2}
 _LISTS = ("select=ndcg@10", "negatives=fresh")
+_SOFTMAX = ("select=ndcg@10", "objective=softmax", "epochs=60", "model.layers=64,64")
 _KGCN = {
     "kgcn-sum": Row("kgcn"),
     "kgcn-concat": Row("kgcn", ("model.aggregator=concat",)),
@@ -74,7 +77,11 @@ STUDIES: dict[str, Study] = {
             "kgcn-bpr": Row("kgcn", (*_LISTS, "objective=pairs")),
             "mi-kgnn-bpr": Row("mi-kgnn", (*_LISTS, "objective=pairs")),
             "kgat-bpr": Row("kgat", (*_LISTS, "objective=pairs")),
-            "kgat-softmax": Row("kgat", ("select=ndcg@10", "objective=softmax", "epochs=60")),
+            "kgat-softmax": Row("kgat", _SOFTMAX),
+            "kgat-softmax, no attention": Row("kgat", (*_SOFTMAX, "model.attend=false")),
+            "kgat-softmax, no facts learnt": Row("kgat", (*_SOFTMAX, "model.fact_weight=0")),
+            "cke-softmax": Row("cke", _SOFTMAX[:-1]),
+            "svd-softmax": Row("svd", _SOFTMAX[:-1]),
             "nser": Row("nser"),
             **_BASELINES,
         },
@@ -133,7 +140,7 @@ STUDIES: dict[str, Study] = {
     "mi-fast": Study(
         "MI-KGNN, Tables 6 and 7: the three tricks of Fast-MI-KGNN, quality and time of an epoch by depth.",
         {
-            f"{name}, h={depth}": Row("mi-kgnn", (f"model.depth={depth}", "epochs=8", *tricks))
+            f"{name}, h={depth}": Row("mi-kgnn", (f"model.depth={depth}", f"epochs={_FAST_EPOCHS[depth]}", *tricks))
             for depth in (1, 2, 3, 4)
             for name, tricks in {
                 "FMK": (_R, _A, _L),
