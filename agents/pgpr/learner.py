@@ -19,6 +19,7 @@ from kgwalk.protocols import Ids, Ranked, Scorer
 from kgwalk.scorers import EmbeddingScorer
 from kgwalk.scorers import load as load_scorer
 from kgwalk.scorers.facts import scorer_name
+from kgwalk.search import Prune
 from kgwalk.search.paths import row_numbers
 
 from ..policy_gradient import Reward
@@ -40,6 +41,8 @@ def trainer_of(kind: type[Pgpr], dataset: Dataset, config: PgprConfig, folder: P
     if not isinstance(dataset, Recommendation):
         raise ValueError(f"{dataset.name} has no users and items: {kind.name} walks recommendation sets only")
     teacher = None if config.teacher is None else load_scorer(config.teacher, dataset)
+    if config.prune and teacher is not None:
+        Prune(teacher, config.prune)  # refuses now what could not prune at the first validation
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         network = PgprNetwork(dataset.graph.num_entities, dataset.graph.num_relations, config.policy)
@@ -83,7 +86,10 @@ def begin_with(network: PgprNetwork, teacher: Scorer) -> None:
         ValueError: it has none, or they are of another width.
     """
     if not isinstance(teacher, EmbeddingScorer):
-        raise ValueError(f"start_from_teacher: {scorer_name(teacher)} has no vectors of entities")
+        raise ValueError(
+            f"start_from_teacher: {scorer_name(teacher)} has no vectors of all entities; an embedding model has, "
+            "transe-dot say"
+        )
     model = teacher.model
     if model.entities.shape != network.entities.shape:
         raise ValueError(

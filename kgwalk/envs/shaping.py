@@ -19,6 +19,9 @@ class ScorerReward:
     The reward shaping of MultiHopKG (Lin et al., EMNLP 2018, eq. 6-7), which RuleGuider (Lei et al., EMNLP 2020) calls
     its shaped hit reward. The fact scored is (source, query relation, last entity).
 
+    A scorer that can be asked about some entities only has them as ``targets``, a range; ends outside earn nothing,
+    such as an author where it scores books.
+
     The hit is part of it: ``reward={"shaped": 1.0}`` is the published one, beside ``"hit"`` hits would count twice.
 
     Args:
@@ -54,7 +57,10 @@ class ScorerReward:
         Raises:
             ValueError: the scorer gave no scores in [0, 1].
         """
-        rewards = np.ones(len(walks.hit))
-        missed = np.flatnonzero(~walks.hit)
-        rewards[missed] = score_facts(self.scorer, np.column_stack([queries[missed, :2], walks.entities[missed, -1]]))
+        rewards = walks.hit.astype(np.float64)
+        ends = walks.entities[:, -1]
+        targets = getattr(self.scorer, "targets", None)
+        able = np.ones(len(ends), np.bool_) if targets is None else (ends >= targets.start) & (ends < targets.stop)
+        missed = np.flatnonzero(~walks.hit & able)
+        rewards[missed] = score_facts(self.scorer, np.column_stack([queries[missed, :2], ends[missed]]))
         return rewards

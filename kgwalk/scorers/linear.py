@@ -108,6 +108,11 @@ class LinearScorer:
         """Items there are."""
         return len(self.popularity)
 
+    @property
+    def targets(self) -> range:
+        """The entities that it can be asked about: the items."""
+        return range(self.numbers["first_item"], self.numbers["first_item"] + self.num_items)
+
     def item_scores(self, offsets: Offsets, items: Ids) -> Floats:
         """Scores of all items, (n, num_items) float32, for users with given items.
 

@@ -102,6 +102,11 @@ class RecommenderScorer:
         """Items there are."""
         return self.model.sizes["items"]
 
+    @property
+    def targets(self) -> range:
+        """The entities that it can be asked about: the items."""
+        return range(self.numbers["first_item"], self.numbers["first_item"] + self.num_items)
+
     def score(self, sources: Ids, relation: int, targets: Ids) -> Floats:
         """See ``kgwalk.protocols.Scorer``; sources are users, targets items, the relation that of interactions.
 

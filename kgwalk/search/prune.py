@@ -8,7 +8,7 @@ import numpy as np
 
 from kgwalk._core import rank_order
 from kgwalk.protocols import Candidates, Ids, Scorer
-from kgwalk.scorers.facts import score_facts
+from kgwalk.scorers.facts import score_facts, scorer_name
 from kgwalk.search.paths import row_numbers, take_rows
 
 
@@ -28,9 +28,13 @@ class Prune:
     max_actions: int
 
     def __post_init__(self) -> None:
-        """Refuse what is no number of actions."""
+        """Refuse what is no number of actions, and a scorer that cannot be asked about all entities."""
         if type(self.max_actions) is not int or self.max_actions < 1:
             raise ValueError(f"max_actions must be a whole number from 1, got {self.max_actions!r}")
+        if getattr(self.scorer, "targets", None) is not None:
+            raise ValueError(
+                f"{scorer_name(self.scorer)} cannot prune: it scores what is recommended only, and moves lead elsewhere"
+            )
 
     def __call__(self, moves: Candidates, queries: Ids) -> Candidates:
         """The candidates that are kept, in the order they had.
