@@ -7,7 +7,7 @@ from .embeddings import EmbeddingAgent, EmbeddingConfig
 from .linear import ItemCF, ItemCFConfig, MostPopular, MostPopularConfig
 from .nser import Nser, NserConfig
 from .path_reasoning import PathReasoning, PathReasoningConfig
-from .registry import get, load, names
+from .registry import get, has_scorer, load, names
 from .reinforce import Reinforce, ReinforceConfig
 from .reranked import Reranked
 from .rule_guider import RuleGuider, RuleGuiderConfig
@@ -39,6 +39,7 @@ __all__ = [
     "TypedEmbeddingConfig",
     "WalkerAgent",
     "get",
+    "has_scorer",
     "load",
     "names",
 ]

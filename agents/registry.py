@@ -8,7 +8,7 @@ from kgwalk.data import Dataset
 from kgwalk.tensors import load_tensors
 
 from .embeddings import EMBEDDINGS, EmbeddingAgent
-from .linear import ItemCF, MostPopular
+from .linear import ItemCF, LinearAgent, MostPopular
 from .nser import Nser
 from .path_reasoning import PathReasoning
 from .pgpr import Pgpr
@@ -62,6 +62,15 @@ def get(name: str) -> type[Registered]:
         return _AGENTS[name]
     except KeyError:
         raise KeyError(f"no agent {name!r}; there are {', '.join(names())}") from None
+
+
+def has_scorer(name: str) -> bool:
+    """Whether agents of that name are scorers too, which teach others.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return issubclass(get(name), (EmbeddingAgent, LinearAgent, RecommenderAgent, TypedEmbeddingAgent))
 
 
 def load(folder: Path, dataset: Dataset) -> Registered:

@@ -15,7 +15,7 @@ from kgwalk._core import set_num_threads
 from kgwalk.files import delete, write_atomically
 
 if TYPE_CHECKING:
-    from kgwalk.data import Dataset
+    from kgwalk.data import Dataset, LabelledRecommendation
     from kgwalk.protocols import Agent
 
 NOTE = "run.json"
@@ -38,6 +38,7 @@ class Run:
         settings: Changes to the agent's configuration, ``key=value``.
         threads: Threads it was trained with.
         version: Version of kgwalk.
+        labelled: Seed of the labelled split (``kgwalk.data.labelled``) it was trained on; None for the dataset's own.
     """
 
     dataset: str
@@ -47,6 +48,7 @@ class Run:
     settings: tuple[str, ...]
     threads: int
     version: str = kgwalk.__version__
+    labelled: int | None = None
 
     def save(self, folder: Path) -> None:
         """Write the note."""
@@ -70,7 +72,8 @@ class Run:
 
     def load_dataset(self, data_dir: Path | None = None) -> Dataset:
         """The dataset of the run, looked for in ``data_dir`` or where it was when the agent was trained."""
-        return load_dataset(self.dataset, data_dir or (Path(self.data_dir) if self.data_dir else None))
+        found = load_dataset(self.dataset, data_dir or (Path(self.data_dir) if self.data_dir else None))
+        return found if self.labelled is None else label_dataset(found, self.labelled)
 
 
 def _checked(note: Any) -> dict[str, Any]:
@@ -92,7 +95,9 @@ def _checked(note: Any) -> dict[str, Any]:
         "settings": ("a list of texts", lambda value: isinstance(value, list) and all(map(is_text, value))),
         "threads": ("a whole number from 1", lambda value: is_number(value) and value >= 1),
         "version": ("a text", is_text),
+        "labelled": ("a whole number from 0 or null", lambda value: value is None or (is_number(value) and value >= 0)),
     }
+    note = {"labelled": None, **note}  # runs are older than this field
     if note.keys() != expected.keys():
         odd = ", ".join(sorted(map(repr, note.keys() ^ expected.keys())))
         raise ValueError(f"unknown or missing fields: {odd}")
@@ -129,6 +134,19 @@ def load_dataset(name: str, data_dir: Path | None) -> Dataset:
     from kgwalk.data import load
 
     return load(Path(name) if Path(name).is_dir() else name, data_dir)
+
+
+def label_dataset(dataset: Dataset, seed: int) -> LabelledRecommendation:
+    """The labelled split of a recommendation set, as ``seed`` draws it.
+
+    Raises:
+        ValueError: The dataset is none of recommendation.
+    """
+    from kgwalk.data import Recommendation, labelled
+
+    if not isinstance(dataset, Recommendation):
+        raise ValueError(f"{dataset.name} is no recommendation set: it has no users and items")
+    return labelled(dataset, seed)
 
 
 def load_run(folder: Path, data_dir: Path | None, threads: int | None) -> tuple[Agent, Dataset]:

@@ -42,7 +42,18 @@ def train(
 
     if model not in MODELS:
         raise KeyError(f"no model {model!r}; there are {', '.join(sorted(MODELS))}")
-    run_training(dataset, model, seed, set_, show_config, resume, restart, folder, data_dir, threads)
+    run_training(
+        dataset,
+        model,
+        seed,
+        set_=set_,
+        show_config=show_config,
+        resume=resume,
+        restart=restart,
+        folder=folder,
+        data_dir=data_dir,
+        threads=threads,
+    )
 
 
 @app.command("evaluate")

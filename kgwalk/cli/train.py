@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -12,8 +14,9 @@ from rich.table import Table
 
 from kgwalk.cli.console import err, out
 from kgwalk.cli.options import DataDir, Threads
-from kgwalk.cli.runs import Run, clear, has_model, import_agents, is_run, load_dataset, use_threads
+from kgwalk.cli.runs import Run, clear, has_model, import_agents, is_run, label_dataset, load_dataset, use_threads
 from kgwalk.cli.settings import apply_settings, fields_of
+from kgwalk.cli.teacher import choose
 
 TrainOn = Annotated[
     str,
@@ -35,6 +38,14 @@ FromStage = Annotated[
         "these do not depend on may change.",
     ),
 ]
+Teacher = Annotated[
+    str | None,
+    typer.Option(
+        metavar="NAME|PATH",
+        help="nser, pgpr: learn from a scorer too. PATH is its file or run; an agent of that NAME (transe-dot, kgcn, "
+        "kgat, item-cf ...) is trained first, into runs/DATASET-NAME-seedSEED, if it is not there.",
+    ),
+]
 Folder = Annotated[Path | None, typer.Option(help="Folder of the run.", show_default="runs/DATASET-AGENT-seedSEED")]
 
 
@@ -47,6 +58,7 @@ def train(
     resume: Resume = False,
     restart: Restart = False,
     from_stage: FromStage = None,
+    teacher: Teacher = None,
     folder: Folder = None,
     data_dir: DataDir = None,
     threads: Threads = None,
@@ -57,24 +69,61 @@ def train(
     `runs/wn18rr-reinforce-seed0`, say: checkpoints, curves for TensorBoard and, in the end, the agent that was best on
     the valid split. A run that was broken off goes on with `--resume` and ends as if it had not been. Agents that are
     trained in stages, such as `rule-guider`, leave a folder for each in that of the run.
+
+    With --teacher, `nser` is trained to arrive at the items that the scorer lists first (`positives=teacher`), `pgpr`
+    is paid for what it finds plausible as much as for a hit (`teacher_reward=1`); --set has the last word.
     """
-    run_training(dataset, agent, seed, set_, show_config, resume, restart, folder, data_dir, threads, from_stage)
+    settings, prepare = tuple(set_ or ()), None
+    if teacher is not None:
+        chosen = choose(agent, teacher, lambda name: default_folder(folder_of(dataset, data_dir), name, seed))
+        settings = merged(chosen.settings, settings)
+        if chosen.name is not None:
+            prepare = partial(ready, dataset, chosen.name, seed, chosen.folder, data_dir)
+    run_training(
+        dataset,
+        agent,
+        seed,
+        set_=settings,
+        show_config=show_config,
+        resume=resume,
+        restart=restart,
+        from_stage=from_stage,
+        folder=folder,
+        data_dir=data_dir,
+        threads=threads,
+        prepare=prepare,
+    )
+
+
+def ready(dataset: str, agent: str, seed: int, folder: Path, data_dir: Path | None, threads: int | None) -> None:
+    """Train what shall serve another; a run that is there is taken, and gone on with if it was broken off."""
+    run_training(dataset, agent, seed, resume=is_run(folder), folder=folder, data_dir=data_dir, threads=threads)
 
 
 def run_training(
     dataset: str,
     agent: str,
     seed: int,
-    set_: list[str] | None,
-    show_config: bool,
-    resume: bool,
-    restart: bool,
-    folder: Path | None,
-    data_dir: Path | None,
-    threads: int | None,
+    *,
+    set_: Sequence[str] | None = None,
+    show_config: bool = False,
+    resume: bool = False,
+    restart: bool = False,
     from_stage: str | None = None,
+    folder: Path | None = None,
+    data_dir: Path | None = None,
+    threads: int | None = None,
+    labels: int | None = None,
+    settled: Sequence[str] = (),
+    prepare: Callable[[int], None] | None = None,
+    then: str = "kgwalk evaluate",
 ) -> None:
-    """What `kgwalk train` and `kgwalk score train` do; the arguments are their options."""
+    """What all commands that train do; the arguments are their options, but for the last four.
+
+    ``labels`` is the seed of the labelled split to train on, None for the dataset's own split; ``settled`` are settings
+    that ``set_`` must leave alone; ``prepare`` is called with the number of threads before the agent looks for what it
+    stands on; ``then`` is what to call with the run next.
+    """
     if resume and restart:
         raise ValueError("--resume goes on and --restart begins anew: give one of them")
     if from_stage is not None and restart:
@@ -82,10 +131,13 @@ def run_training(
     resume = resume or from_stage is not None
     agent_class = import_agents().get(agent)
     data = load_dataset(dataset, data_dir)
+    if labels is not None:
+        data = label_dataset(data, labels)
     folder = folder or default_folder(data.card.folder or data.name, agent, seed)
     own_data = Path(dataset).is_dir()
     source = str(Path(dataset).resolve()) if own_data else data.name
-    settings = tuple(set_ or ())
+    check_free(settled, set_ or ())
+    settings = (*settled, *(set_ or ()))
     begun = Run.load(folder) if resume and is_run(folder) else None
     if from_stage is not None and begun is None:
         raise FileNotFoundError(f"{folder} is no run: --from-stage goes back to a stage of one")
@@ -98,9 +150,11 @@ def run_training(
             raise ValueError(
                 f"{folder} is a run of {begun.agent} on {begun.dataset} with seed {begun.seed}: give these to resume it"
             )
+        if begun.labelled != labels or not set(settled) <= set(begun.settings):
+            raise ValueError(f"{folder} is a run by another protocol: give its own to resume it")
         if from_stage is not None:
-            settings = _merged(begun.settings, settings)
-        elif settings and configured(settings) != configured(begun.settings):
+            settings = merged(begun.settings, settings)
+        elif set_ and configured(settings) != configured(begun.settings):
             raise ValueError(
                 f"{folder} was begun with other settings: --resume needs no --set; for others, --restart begins anew"
             )
@@ -116,6 +170,8 @@ def run_training(
 
     # Nothing is written or deleted before everything has been checked, the configuration by the agent itself.
     threads = use_threads(threads)
+    if prepare is not None:
+        prepare(threads)
     trainer = agent_class.trainer(data, config, folder, seed=seed)
     if from_stage is not None:
         if not hasattr(trainer, "stages"):
@@ -125,7 +181,7 @@ def run_training(
         clear(folder)
     if begun is None:
         data_from = str(data_dir.resolve()) if data_dir else None
-        Run(source, data_from, agent, seed, settings, threads).save(folder)
+        Run(source, data_from, agent, seed, settings, threads, labelled=labels).save(folder)
     elif from_stage is not None:
         replace(begun, settings=settings, threads=threads).save(folder)
         trainer.forget(from_stage)
@@ -137,12 +193,33 @@ def run_training(
         if begun is None and not has_model(folder):
             clear(folder)  # nothing was learnt, so nothing stands in the way of the next try
         raise
-    err.print(f"trained in {time.monotonic() - started:.0f} s. Now: kgwalk evaluate {folder}", soft_wrap=True)
+    if getattr(trainer, "idle", False):
+        err.print(f"{folder} was trained already", soft_wrap=True)
+        return
+    err.print(f"trained in {time.monotonic() - started:.0f} s. Now: {then} {folder}", soft_wrap=True)
 
 
-def _merged(before: tuple[str, ...], after: tuple[str, ...]) -> tuple[str, ...]:
+def merged(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
     """Settings one after the other, the last of each key."""
-    return tuple({setting.partition("=")[0].strip(): setting for setting in (*before, *after)}.values())
+    return tuple({_key(setting): setting for setting in (*before, *after)}.values())
+
+
+def check_free(settled: Sequence[str], settings: Sequence[str]) -> None:
+    """Refuse settings of what is settled already."""
+    keys = {_key(setting): setting for setting in settled}
+    for setting in settings:
+        if _key(setting) in keys:
+            raise ValueError(f"--set {setting}: the protocol has {keys[_key(setting)]}")
+
+
+def _key(setting: str) -> str:
+    return setting.partition("=")[0].strip()
+
+
+def folder_of(dataset: str, data_dir: Path | None) -> str:
+    """What the folders of runs on a dataset begin with."""
+    data = load_dataset(dataset, data_dir)
+    return data.card.folder or data.name
 
 
 def default_folder(dataset: str, agent: str, seed: int) -> Path:
