@@ -9,7 +9,7 @@ from rich.markup import escape
 from typer.core import TyperGroup
 
 import kgwalk
-from kgwalk.cli import data, evaluate, explain, judge, predict, quickstart, recommend, rules, score, train
+from kgwalk.cli import data, evaluate, explain, judge, predict, quickstart, recommend, recommenders, rules, score, train
 from kgwalk.cli.console import err, out, start_logging
 
 EXPECTED = (ValueError, LookupError, OSError, ImportError, MemoryError, RecursionError)
@@ -75,6 +75,7 @@ app.command()(train.train)
 app.command()(evaluate.evaluate)
 app.command()(explain.explain)
 app.command()(recommend.recommend)
+app.add_typer(recommenders.app, name="recommenders")
 app.command()(predict.predict)
 app.add_typer(judge.app, name="judge")
 
