@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -227,10 +226,10 @@ def attention(
 
 
 def _settled(model: str, protocol: Protocol) -> tuple[str, ...]:
-    """Settings of a protocol that the configuration of an agent has."""
+    """Settings of a protocol that the configuration of an agent has; walkers mean a number by ``negatives``."""
     config = import_agents().get(model).config_for("")
-    names = {field.name for field in dataclasses.fields(config)}
-    return tuple(f"{key}={value}" for key, value in _SETTLED[protocol].items() if key in names)
+    has = {key for key in _SETTLED[protocol] if isinstance(getattr(config, key, None), str)}
+    return tuple(f"{key}={value}" for key, value in _SETTLED[protocol].items() if key in has)
 
 
 def _folder(folder: Path, dataset: str, model: str, protocol: Protocol, seed: int) -> Path:

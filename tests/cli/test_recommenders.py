@@ -123,6 +123,8 @@ def test_protocols_settle_what_they_are_about() -> None:
     assert "--resume goes on" in refused(*train)
     assert "select" in done(*train, "--protocol", "lists", "--show-config")
     assert "no agent 'kgnc'" in refused(*train, "--model", "kgnc")
+    for model in ("nser", "transe-dot", "item-cf"):  # of which some mean a number by negatives
+        done(*train, "--model", model, "--show-config")
     assert kgwalk(*train, "--resume").exit_code == 0
 
 
