@@ -19,7 +19,7 @@ _KGCN: dict[str, Settings] = {
         "batch_size": 2048,
         "epochs": 10,
     },
-    "Book-Crossing": {"model": {"dim": 64, "l2": 2e-5}, "learning_rate": 1e-3, "batch_size": 256, "epochs": 10},
+    "Book-Crossing": {"model": {"dim": 64, "l2": 2e-5}, "learning_rate": 2e-3, "batch_size": 1024, "epochs": 8},
 }
 
 # Baselines of KGCN's paper on Last.FM. Its ranks, TransE's 32 numbers and the weight .1 of facts are the models'
@@ -49,7 +49,7 @@ TUNED: dict[str, dict[str, Settings]] = {
     "ripplenet": {
         "": {"model": {"l2": 1e-5, "fact_weight": 0.02, "hops": 3}, "learning_rate": 5e-3, "epochs": 15},
         "MovieLens-1M": {"model": {"l2": 1e-7, "hops": 2}, "learning_rate": 2e-2, "batch_size": 4096, "epochs": 10},
-        "Book-Crossing": {"model": {"dim": 4, "hops": 2}, "learning_rate": 5e-3, "batch_size": 1024, "epochs": 10},
+        "Book-Crossing": {"model": {"dim": 8, "l2": 1e-7, "hops": 2}, "batch_size": 1024, "epochs": 8},
     },
     "svd": {"": {"model": {"l2": 0.2}, **_SVD}},
 }

@@ -35,7 +35,7 @@ Attention = Literal["relation", "dual", "none"]
 Means = Literal["code", "paper"]
 Field = Literal["tree", "chain"]
 Passes = Literal["full", "once"]
-Penalized = Literal["tables", "rows", "weights"]
+Penalized = Literal["tables", "weights"]
 
 #: Numbers held at once when all items are scored.
 _CELLS = 1 << 23
@@ -60,8 +60,7 @@ class ReceptiveConfig(RecommenderConfig):
             that is not the entity it was reached from ("r").
         passes: ``full``: H passes over all hops that are left, one aggregator each; ``once``: from the outermost hop
             inwards, each hop aggregated once ("l").
-        penalized: ``l2`` is on the tables and aggregators, or (``weights``) on W1 + W2 alone, as equation 24 has it, or
-            (``rows``) on the vectors of a batch's users and items, over its pairs: those met often pay more often.
+        penalized: ``l2`` is on the tables and aggregators, or (``weights``) on W1 + W2 alone, as equation 24 has it.
         label_smoothness: weight of KGNN-LS' loss of propagated labels; 0 for none.
         inverses: whether inverse relations have vectors of their own; as published they share the relation's.
         spread: standard deviation of the tables in the beginning; 0 for Xavier's, about .02, as published.
@@ -210,8 +209,6 @@ class Receptive(Recommender):
 
     def penalty(self, users: Tensor, items: Tensor) -> Tensor:
         """See `Recommender.penalty`."""
-        if self.config.penalized == "rows":
-            return half_squares(self.users[users], self.entities[items]) / max(len(users), 1)
         if self.config.penalized == "tables":
             weights = [parameter for key, parameter in self.named_parameters() if not key.endswith("bias")]
             return half_squares(*weights)
