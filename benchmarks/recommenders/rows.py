@@ -186,8 +186,16 @@ def run(study: str, source: Recommendation, seed: int, options: argparse.Namespa
         print(f"{study}, {record}:", shown[-1][1:], f"{peak_rss_mb():.0f} MB", flush=True)
         if options.save:
             protocol = {"row": name, "seed": seed, "split": "test", "labelled": "6:2:2 by row", "config": config}
-            told = {"seed": seed, "dataset": folder_of(dataset), "agent": row.agent}
-            save_result(bench, record, metrics, **told, protocol=protocol, seconds=seconds)
+            save_result(
+                bench,
+                record,
+                metrics,
+                seed=seed,
+                dataset=folder_of(dataset),
+                agent=row.agent,
+                protocol=protocol,
+                seconds=seconds,
+            )
     if shown:
         header = [study, *(f"{metric} ({name})" for name, metrics in _SHOWN.items() for metric in metrics), "seconds"]
         print_table(f"{source.name}, seed {seed}", header, shown)
