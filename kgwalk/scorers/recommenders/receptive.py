@@ -64,6 +64,8 @@ class ReceptiveConfig(RecommenderConfig):
         label_smoothness: weight of KGNN-LS' loss of propagated labels; 0 for none.
         inverses: whether inverse relations have vectors of their own; as published they share the relation's.
         spread: standard deviation of the tables in the beginning; 0 for Xavier's, about .02, as published.
+        warm_up: epochs before the penalty sets in. Tables that begin as small as Xavier's give gradients that the penalty
+            outweighs, and then shrink to nothing.
     """
 
     l2: float = 1e-4
@@ -80,11 +82,13 @@ class ReceptiveConfig(RecommenderConfig):
     label_smoothness: float = 0.0
     inverses: bool = False
     spread: float = 0.0
+    warm_up: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be built."""
         super().__post_init__()
         whole(self, 1, "neighbours", most=1 << 10)
+        whole(self, 0, "warm_up")
         whole(self, 1, "depth", most=8)
         share(self, "label_smoothness", "spread")
         options = {
@@ -145,6 +149,7 @@ class Receptive(Recommender):
         shape = (sizes["entities"], c.neighbours) if tree else (sizes["items"], c.neighbours * c.depth)
         self.register_buffer("field_entities", torch.zeros(shape, dtype=torch.int32))
         self.register_buffer("field_relations", torch.zeros(shape, dtype=torch.int32))
+        self._penalizes = True
         self._labelled = (torch.empty(0, dtype=torch.int64), torch.empty(0))
 
     def initialize(self) -> None:
@@ -183,6 +188,10 @@ class Receptive(Recommender):
         keys, place = np.unique(keys, return_index=True)
         self._labelled = torch.from_numpy(keys), torch.from_numpy(labels[place])
 
+    def begin_epoch(self, epoch: int, seed: int) -> None:
+        """Whether the penalty has set in."""
+        self._penalizes = epoch >= self.config.warm_up
+
     def bounds(self) -> dict[str, int]:
         """See `Recommender.bounds`."""
         return {"field_entities": self.sizes["entities"], "field_relations": len(self.relations)}
@@ -209,6 +218,8 @@ class Receptive(Recommender):
 
     def penalty(self, users: Tensor, items: Tensor) -> Tensor:
         """See `Recommender.penalty`."""
+        if not self._penalizes:
+            return torch.zeros(())
         if self.config.penalized == "tables":
             weights = [parameter for key, parameter in self.named_parameters() if not key.endswith("bias")]
             return half_squares(*weights)
