@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
@@ -50,11 +51,11 @@ def whole(config: object, least: int, *keys: str, most: int = 1 << 16) -> None:
             raise ValueError(f"{key} must be a whole number from {least} to {most}, got {value!r}")
 
 
-def share(config: object, *keys: str, most: float = float("inf")) -> None:
+def share(config: object, *keys: str, most: float = sys.float_info.max) -> None:
     """Refuse fields of a configuration that are no finite numbers from 0 to ``most``."""
     for key in keys:
         value = getattr(config, key)
-        if type(value) not in (int, float) or not 0 <= value <= most or value == float("inf"):
+        if type(value) not in (int, float) or not 0 <= value <= most:
             raise ValueError(f"{key} must be a finite number of 0 or more, got {value!r}")
 
 
@@ -107,8 +108,9 @@ class Recommender(nn.Module):
     @classmethod
     def of(cls, dataset: Recommendation, config: RecommenderConfig, seed: int) -> Recommender:
         """A model of a dataset, as it is before training; what is drawn is drawn from ``seed``."""
-        model = cls(cls.sizes_of(dataset, config), config)
+        sizes = cls.sizes_of(dataset, config)
         with torch.random.fork_rng(devices=[]):
+            model = cls(sizes, config)  # layers draw their weights, which are drawn anew
             torch.manual_seed(seed)
             model.initialize()
         model.look_at(dataset, seed)

@@ -250,7 +250,7 @@ def test_what_was_propagated_is_forgotten_in_training(market: Recommendation) ->
     optimizer = torch.optim.Adam(model.parameters(), lr=0.1)
     for _ in range(2):
         optimizer.zero_grad()
-        model.pair_loss(torch.tensor([0]), torch.tensor([1]), torch.tensor([2])).backward()  # type: ignore[no-untyped-call]
+        model.pair_loss(torch.tensor([0]), torch.tensor([1]), torch.tensor([2])).backward()
         assert model._final is None
         optimizer.step()
     model.eval()
@@ -337,7 +337,7 @@ def test_a_resumed_run_has_the_same_attention(clicks: LabelledRecommendation, tm
             raise KeyboardInterrupt
         return make_step(step)
 
-    broken.make_step = killed  # type: ignore[method-assign]
+    broken.make_step = killed
     with pytest.raises(KeyboardInterrupt):
         broken.run(resume=False)
     resumed, again = trainer_of(clicks, tmp_path / "broken")

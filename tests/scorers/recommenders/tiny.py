@@ -32,7 +32,7 @@ def make_tiny() -> Recommendation:
         return name if "/" in name else f"{kind}/{name}"
 
     def pairs(text: str) -> bytes:
-        return "".join(f"user/{user}\tbuys\titem/{item}\n" for user, item in text.split()).encode()
+        return "".join(f"user/{pair[0]}\tbuys\titem/{pair[1]}\n" for pair in text.split()).encode()
 
     rows = [row.split() for row in _FACTS.split(", ")]
     facts = "".join(f"{entity(head)}\t{relation}\t{entity(tail)}\n" for head, relation, tail in rows)
@@ -47,7 +47,7 @@ def make_labelled(seed: int = 0) -> LabelledRecommendation:
 
 def entity(dataset: Recommendation, name: str) -> int:
     """Its id."""
-    return dataset.entities.find_all([name]).tolist()[0]
+    return int(dataset.entities.find_all([name])[0])
 
 
 def arrays(model: Recommender) -> dict[str, Any]:

@@ -1,0 +1,456 @@
+"""Recommenders as agents: they learn, a run goes on as if it had not been broken, negatives are what they are said."""
+
+from __future__ import annotations
+
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from kgwalk import agents
+from kgwalk.agents.checkpoint import NAME as CHECKPOINT
+from kgwalk.agents.recommenders import RECOMMENDER_AGENTS, RecommenderAgent, RecommenderTraining
+from kgwalk.agents.recommenders.learner import Learner
+from kgwalk.agents.recommenders.pairs import Positives, labelled_valid
+from kgwalk.data import LabelledRecommendation, bookshop, labelled, load
+from kgwalk.data.recommendation.dataset import Recommendation
+from kgwalk.evaluation import evaluate_recommendations
+from kgwalk.graph import Expand, Overlay
+from kgwalk.scorers import RECOMMENDERS, RecommenderScorer
+from kgwalk.tensors import load_tensors, save_tensors
+from tests.evaluation.shop import make_shop
+from tests.scorers.recommenders.market import make_market
+from tests.scorers.recommenders.tiny import make_labelled, make_tiny
+
+NONE = np.empty((0, 3), np.int32)
+NAMES = sorted(RECOMMENDER_AGENTS)
+SMALL: dict[str, dict[str, Any]] = {
+    "cke": {"relation_dim": 2, "facts": 64},
+    "fm-transe": {"transe_dim": 2, "transe_epochs": 1},
+    "kgat": {"layers": (4,), "fact_batch": 64},
+    "ripplenet": {"memory": 4},
+    "kgcn": {"neighbours": 3},
+    "kgnn-ls": {"neighbours": 3},
+    "mi-kgnn": {"neighbours": 3},
+}
+
+
+def config_of(name: str, **settings: Any) -> RecommenderTraining:
+    kind = RECOMMENDERS[name]
+    model = kind.Config(**{"dim": 4, **SMALL.get(name, {}), **settings.pop("model", {})})
+    told = {"objective": kind.objective, "batch_size": 16, "learning_rate": 0.02, "epochs": 2, **settings}
+    return RecommenderTraining(model=model, **told)
+
+
+@pytest.fixture(scope="module")
+def market() -> Recommendation:
+    return make_market()
+
+
+@pytest.fixture(scope="module")
+def clicks() -> LabelledRecommendation:
+    return make_labelled()
+
+
+@pytest.fixture(scope="module")
+def books() -> LabelledRecommendation:
+    return labelled(bookshop(readers=120, authors=40))
+
+
+def queries_of(dataset: Recommendation, users: Any) -> Any:
+    users = np.asarray(users, np.int32)
+    return np.stack([users, np.full_like(users, dataset.interact), np.full_like(users, -1)], 1)
+
+
+def everyone(dataset: Recommendation) -> Any:
+    return np.arange(dataset.users.first, dataset.users.last, dtype=np.int32)
+
+
+def same_files(one: Path, other: Path) -> None:
+    for name in (CHECKPOINT, "agent.safetensors"):
+        left, right = (load_tensors(folder / name)[0] for folder in (one, other))
+        assert left.keys() == right.keys()
+        for key, value in left.items():
+            assert torch.equal(value, right[key]), (name, key)
+
+
+def test_every_model_has_an_agent() -> None:
+    assert sorted(RECOMMENDERS) == NAMES
+    for name in NAMES:
+        kind = agents.get(name)
+        assert kind is RECOMMENDER_AGENTS[name]
+        assert kind.name == name
+        for dataset in ("Shop", "LastFM", "MovieLens-1M", "Book-Crossing"):
+            config = RECOMMENDER_AGENTS[name].config_for(dataset)
+            assert type(config.model) is RECOMMENDERS[name].Config
+            assert config.objective == RECOMMENDERS[name].objective
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_every_recommender_trains(name: str, clicks: LabelledRecommendation, tmp_path: Path) -> None:
+    agent = RECOMMENDER_AGENTS[name].fit(clicks, config_of(name), tmp_path)
+    loaded = agents.load(tmp_path, clicks)
+    assert isinstance(loaded, RecommenderAgent)
+    assert loaded.name == agent.name == name
+    assert loaded.scorer.objective == RECOMMENDERS[name].objective
+    assert loaded.scorer.calibration.slope > 0
+    queries = queries_of(clicks, everyone(clicks))
+    one, other = agent.answer(queries, clicks.graph), loaded.answer(queries, clicks.graph)
+    np.testing.assert_array_equal(one.entities, other.entities)
+    np.testing.assert_array_equal(one.scores, other.scores)
+    metrics = evaluate_recommendations(loaded, clicks, progress=False).metrics
+    assert np.isfinite(metrics["ndcg@10"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_resumed_run_ends_as_an_unbroken_one(name: str, clicks: LabelledRecommendation, tmp_path: Path) -> None:
+    kind, config = RECOMMENDER_AGENTS[name], config_of(name, epochs=3, patience=9)
+    kind.fit(clicks, config, tmp_path / "whole", seed=5)
+    trainer = kind.trainer(clicks, config, tmp_path / "broken", seed=5)
+    make_step = trainer.make_step
+
+    def killed(step: int) -> Any:
+        if step == trainer.validate_every + 1:
+            raise KeyboardInterrupt
+        return make_step(step)
+
+    trainer.make_step = killed
+    with pytest.raises(KeyboardInterrupt):
+        trainer.run(resume=False)
+    kind.fit(clicks, config, tmp_path / "broken", seed=5, resume=True)
+    same_files(tmp_path / "whole", tmp_path / "broken")
+
+
+def test_a_seed_decides_everything(clicks: LabelledRecommendation, tmp_path: Path) -> None:
+    kind, config = RECOMMENDER_AGENTS["kgcn"], config_of("kgcn", negatives="fresh")
+    state = torch.random.get_rng_state()
+    for folder, seed in (("one", 1), ("same", 1), ("other", 2)):
+        kind.fit(clicks, config, tmp_path / folder, seed=seed)
+    assert torch.equal(torch.random.get_rng_state(), state)
+    same_files(tmp_path / "one", tmp_path / "same")
+    one, other = (load_tensors(tmp_path / folder / "agent.safetensors")[0] for folder in ("one", "other"))
+    assert not torch.equal(one["users"], other["users"])
+    assert not torch.equal(one["field_entities"], other["field_entities"])
+
+
+def test_folders_of_other_runs_are_refused(clicks: LabelledRecommendation, tmp_path: Path) -> None:
+    kind, config = RECOMMENDER_AGENTS["svd"], config_of("svd")
+    kind.fit(clicks, config, tmp_path)
+    with pytest.raises(FileExistsError, match="resume it"):
+        kind.fit(clicks, config, tmp_path)
+    assert kind.trainer(clicks, config, tmp_path).run(resume=True).step > 0
+    others: list[tuple[Any, Any, Any, int, str]] = [
+        (kind, clicks, dataclasses.replace(config, learning_rate=0.1), 0, "config differ"),
+        (kind, clicks, config, 1, "seed differ"),
+        (kind, make_labelled(1), config, 0, "dataset differ"),
+        (RECOMMENDER_AGENTS["fm"], clicks, config_of("fm"), 0, "agent, config differ"),
+    ]
+    for other, dataset, told, seed, message in others:
+        with pytest.raises(ValueError, match=f"of another run: {message}"):
+            other.fit(dataset, told, tmp_path, resume=True, seed=seed)
+
+
+def test_what_cannot_be_trained(market: Recommendation, clicks: LabelledRecommendation, tmp_path: Path) -> None:
+    kind, config = RECOMMENDER_AGENTS["svd"], config_of("svd")
+    tiny = make_tiny()
+    for seed in (-1, 1 << 31):
+        with pytest.raises(ValueError, match="seed must be from 0"):
+            kind.trainer(clicks, config, tmp_path, seed=seed)
+    with pytest.raises(ValueError, match="svd recommends items to users, and Family is no recommendation set"):
+        kind.trainer(load("Family"), config, tmp_path)
+    with pytest.raises(ValueError, match="kgnn-ls has a LabelSmoothConfig, got ReceptiveConfig"):
+        RECOMMENDER_AGENTS["kgnn-ls"].trainer(clicks, config_of("kgcn"), tmp_path)
+    no_train = dataclasses.replace(tiny, splits={**tiny.splits, "train": tiny.splits["train"][:0]})
+    no_valid = dataclasses.replace(tiny, splits={"train": tiny.splits["train"]})
+    without = dataclasses.replace(clicks, negatives={**clicks.negatives, "valid": clicks.negatives["valid"][:0]})
+    for select in ("auc", "ndcg@10"):
+        told = dataclasses.replace(config, select=select)
+        with pytest.raises(ValueError, match="Shop has no training interactions"):
+            kind.trainer(no_train, told, tmp_path)
+        with pytest.raises(ValueError, match="Shop has no valid"):
+            kind.trainer(no_valid, told, tmp_path)
+    with pytest.raises(ValueError, match="no negatives in valid"):
+        kind.trainer(without, config, tmp_path)
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(ValueError, match="lower the learning rate"):
+        kind.fit(market, dataclasses.replace(config, learning_rate=1e30, epochs=9), tmp_path)
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"objective": "hinge"},
+        {"negatives": "none"},
+        {"select": "mrr"},
+        {"batch_size": 0},
+        {"epochs": 1.5},
+        {"epochs": True},
+        {"validate_epochs": 0},
+        {"validate_users": -1},
+        {"patience": 0},
+        {"answers": 0},
+        {"learning_rate": 0.0},
+        {"learning_rate": float("nan")},
+        {"learning_rate": float("inf")},
+    ],
+    ids=str,
+)
+def test_senseless_settings(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match=next(iter(wrong))):
+        RecommenderTraining(**wrong)
+
+
+@pytest.mark.parametrize("objective", ["clicks", "pairs", "softmax"])
+def test_objectives_learn(objective: Any, books: LabelledRecommendation, tmp_path: Path) -> None:
+    settings = {"batch_size": 256, "learning_rate": 0.02, "epochs": 6, "patience": 9}
+    config = config_of("kgcn", objective=objective, model={"dim": 16, "spread": 0.1, "l2": 1e-6}, **settings)
+    trainer = RECOMMENDER_AGENTS["kgcn"].trainer(books, config, tmp_path)
+    losses: list[float] = []
+    own = trainer.loss
+
+    def loss(step: int) -> Any:
+        made = own(step)
+        losses.append(made[0].item())
+        return made
+
+    trainer.loss = loss
+    state = trainer.run(resume=False)
+    assert state.best > 0.6
+    tenth = max(1, len(losses) // 6)
+    assert np.mean(losses[-tenth:]) < 0.97 * np.mean(losses[:tenth])
+    agent = agents.load(tmp_path, books)
+    assert isinstance(agent, RecommenderAgent)
+    valid = labelled_valid(books, Positives(books, True, 0), 0)
+    scores = agent.scorer.pair_scores(*(np.ascontiguousarray(column) for column in valid.pairs.T))
+    right, wrong = scores[valid.labels], scores[~valid.labels]
+    area = ((right[:, None] > wrong).mean() + (right[:, None] == wrong).mean() / 2).item()
+    assert area == pytest.approx(state.best, abs=1e-9)
+
+
+def test_lists_may_select(market: Recommendation, tmp_path: Path) -> None:
+    config = config_of("ripplenet", select="ndcg@10", objective="pairs", epochs=3)
+    trainer = RECOMMENDER_AGENTS["ripplenet"].trainer(market, config, tmp_path)
+    state = trainer.run(resume=False)
+    agent = agents.load(tmp_path, market)
+    report = evaluate_recommendations(agent, market, "valid", progress=False)
+    assert state.best == pytest.approx(report.metrics["ndcg@10"])
+
+
+@pytest.fixture(scope="module")
+def fitted(market: Recommendation, tmp_path_factory: pytest.TempPathFactory) -> RecommenderAgent:
+    return RECOMMENDER_AGENTS["mi-kgnn"].fit(
+        market, config_of("mi-kgnn", answers=3), tmp_path_factory.mktemp("mi-kgnn")
+    )
+
+
+def test_answers_are_the_best_items_that_are_not_known(fitted: RecommenderAgent, market: Recommendation) -> None:
+    users = everyone(market)[::-1]
+    ranked = fitted.answer(queries_of(market, users), market.graph)
+    table = fitted.scorer.item_table(np.ascontiguousarray(users))
+    for row, user in enumerate(users.tolist()):
+        known = set(market.graph.slice(user, market.interact)[:, 1].tolist())
+        free = [i for i in range(market.items.first, market.items.last) if i not in known]
+        free.sort(key=lambda item, row=row: (-table[row, item - market.items.first], item))
+        part = slice(ranked.offsets[row], ranked.offsets[row + 1])
+        assert ranked.entities[part].tolist() == free[:3]
+        assert ranked.scores[part].tolist() == [table[row, item - market.items.first] for item in free[:3]]
+
+
+def test_answers_of_an_overlay_know_it(fitted: RecommenderAgent, market: Recommendation) -> None:
+    user = 2
+    queries = queries_of(market, [user])
+    first = fitted.answer(queries, market.graph).entities[0]
+    overlay = Overlay(market.graph, NONE, np.array([[user, market.interact, first]], np.int32))
+    assert first not in fitted.answer(queries, Expand(market.graph, overlay)).entities.tolist()
+
+
+def test_users_who_were_not_there(fitted: RecommenderAgent, market: Recommendation) -> None:
+    new = market.graph.num_entities
+    added = np.array([[new, market.interact, market.items.first]], np.int32)
+    overlay = Overlay(market.graph, NONE, added, [market.types.index(market.users)])
+    queries = queries_of(market, [0, new])
+    with pytest.raises(ValueError, match="mi-kgnn has no vector of a user who was not there in training"):
+        fitted.answer(queries, Expand(market.graph, overlay))
+    with pytest.raises(ValueError, match="is no user"):
+        fitted.answer(queries_of(market, [market.items.first]), market.graph)
+    queries[:, 1] = market.interact + 1
+    with pytest.raises(ValueError, match="mi-kgnn answers queries of interactions, relation 0, only"):
+        fitted.answer(queries, market.graph)
+    assert len(fitted.answer(queries_of(market, []), market.graph).entities) == 0
+
+
+def test_files_of_others(fitted: RecommenderAgent, market: Recommendation, tmp_path: Path) -> None:
+    fitted.save(tmp_path)
+    path = tmp_path / "agent.safetensors"
+    with pytest.raises(ValueError, match=f"{path} holds a model mi-kgnn, not kgcn"):
+        RECOMMENDER_AGENTS["kgcn"].load(tmp_path)
+    with pytest.raises(ValueError, match=f"{path}: trained on Shop with fingerprint"):
+        agents.load(tmp_path, make_market(1))
+    tensors, note = load_tensors(path)
+    for told in (None, 0, "3", 1.5, True):
+        save_tensors(path, tensors, {**note, "made_by": {**note["made_by"], "answers": told}})
+        with pytest.raises(ValueError, match="does not tell how many items it lists"):
+            agents.load(tmp_path, market)
+    for name in ("gcn", "svd", ["kgcn"], None):
+        save_tensors(path, tensors, {**note, "agent": name})
+        with pytest.raises(ValueError, match=re.escape(str(path))):
+            agents.load(tmp_path, market)
+
+
+def keys(pairs: Any) -> list[tuple[int, int]]:
+    return [(int(user), int(item)) for user, item in pairs]
+
+
+def test_fixed_negatives_are_those_of_the_set(clicks: LabelledRecommendation) -> None:
+    positives = Positives(clicks, True, 0)
+    shift = np.array([clicks.users.first, clicks.items.first])
+    for epoch in (0, 1, 7):
+        pairs, labels = positives.labelled(epoch)
+        assert keys(pairs[labels == 0]) == keys(clicks.negatives["train"] - shift)
+        assert keys(pairs[labels == 1]) == sorted(keys(clicks.splits["train"][:, [0, 2]] - shift))
+    valid = labelled_valid(clicks, positives, 0)
+    assert keys(valid.pairs[~valid.labels]) == keys(clicks.negatives["valid"])
+
+
+def test_fixed_negatives_of_other_sets_are_drawn_once(market: Recommendation) -> None:
+    one, other = (Positives(market, True, seed) for seed in (0, 1))
+    first = one.labelled(0)[0]
+    np.testing.assert_array_equal(one.labelled(5)[0], first)
+    assert keys(other.labelled(0)[0]) != keys(first)
+    known = set(keys(one.rows))
+    assert len(one.negatives) == len(one.rows)
+    assert not known & set(keys(one.negatives))
+
+
+@pytest.mark.parametrize("kind", ["market", "clicks"])
+def test_fresh_negatives_differ_by_epoch(kind: str, request: pytest.FixtureRequest) -> None:
+    dataset = request.getfixturevalue(kind)
+    positives, again = Positives(dataset, False, 3), Positives(dataset, False, 3)
+    known, seen = set(keys(positives.rows)), []
+    for epoch in range(4):
+        pairs, labels = positives.labelled(epoch)
+        np.testing.assert_array_equal(again.labelled(epoch)[0], pairs)
+        assert keys(pairs[labels == 1]) == keys(positives.rows)
+        others = keys(pairs[labels == 0])
+        assert not known & set(others)
+        assert [user for user, _ in others] == [user for user, _ in keys(positives.rows)]
+        seen.append(others)
+        opposed = positives.opposed(epoch)
+        assert not known & set(zip(positives.rows[:, 0].tolist(), opposed.tolist(), strict=True))
+    assert all(seen[one] != seen[other] for one in range(4) for other in range(one))
+
+
+def test_opposed_are_of_the_users_own(clicks: LabelledRecommendation) -> None:
+    positives = Positives(clicks, True, 0)
+    own: dict[int, set[int]] = {}
+    for user, item in keys(positives.negatives):
+        own.setdefault(user, set()).add(item)
+    drawn: dict[int, set[int]] = {}
+    for epoch in range(60):
+        opposed = positives.opposed(epoch).tolist()
+        for (user, _), item in zip(keys(positives.rows), opposed, strict=True):
+            assert item in own.get(user, {item})
+            assert (user, item) not in set(keys(positives.rows))
+            drawn.setdefault(user, set()).add(item)
+    assert all(drawn[user] == own[user] for user in drawn if user in own)  # all of them, in the long run
+    assert positives.opposed(0).tolist() != positives.opposed(1).tolist()
+
+
+def test_users_without_negatives_of_their_own_are_drawn_some(clicks: LabelledRecommendation) -> None:
+    kept = clicks.negatives["train"]
+    positives = Positives(dataclasses.replace(clicks, negatives={"train": kept[kept[:, 0] > 3]}), True, 0)
+    known = set(keys(positives.rows))
+    for epoch in range(10):
+        pairs = zip(positives.rows[:, 0].tolist(), positives.opposed(epoch).tolist(), strict=True)
+        assert not known & set(pairs)
+
+
+def everything(dataset: Recommendation, left_out: int) -> Recommendation:
+    """User 0 has all items in train, but the last few."""
+    train = dataset.splits["train"]
+    items = np.arange(dataset.items.first, dataset.items.last - left_out, dtype=np.int32)
+    rows = np.stack([np.zeros_like(items), np.full_like(items, dataset.interact), items], 1)
+    return dataclasses.replace(
+        dataset, splits={**dataset.splits, "train": np.concatenate([train[train[:, 0] > 0], rows])}
+    )
+
+
+@pytest.mark.parametrize("left_out", [0, 1])
+def test_a_user_who_has_all_items(left_out: int, market: Recommendation, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("kgwalk.agents.recommenders.pairs._DRAWS", 2)  # chance alone would not find it
+    greedy = everything(market, left_out)
+    for fixed in (True, False):
+        positives = Positives(greedy, fixed, 0)
+        known = set(keys(positives.rows))
+        for epoch in range(5):
+            pairs, labels = positives.labelled(epoch)
+            others = set(keys(pairs[labels == 0]))
+            others |= set(zip(positives.rows[:, 0].tolist(), positives.opposed(epoch).tolist(), strict=True))
+            assert all(0 <= item < len(market.items) for _, item in others)
+            assert {user for user, item in others & known} == (set() if left_out else {0})
+            if left_out:
+                assert {item for user, item in others if user == 0} == {len(market.items) - 1}
+
+
+@pytest.mark.parametrize("objective", ["clicks", "pairs", "softmax"])
+def test_a_user_who_has_all_items_is_trained_with(objective: Any, market: Recommendation) -> None:
+    greedy = everything(market, 0)
+    model = RECOMMENDERS["svd"].of(greedy, config_of("svd").model, 0)
+    scorer = RecommenderScorer.of(model, objective, greedy)
+    config = config_of("svd", objective=objective)
+    learner = Learner(scorer, greedy, config, 0, lambda scorer: RECOMMENDER_AGENTS["svd"](scorer, 10))
+    for step in range(2 * learner.steps_in_epoch):
+        assert torch.isfinite(learner.loss(step)[0])
+
+
+def test_an_epoch_is_a_pass_over_all_pairs(clicks: LabelledRecommendation) -> None:
+    for objective in ("clicks", "pairs", "softmax"):
+        config = config_of("svd", objective=objective, batch_size=7)
+        model = RECOMMENDERS["svd"].of(clicks, config.model, 0)
+        scorer = RecommenderScorer.of(model, objective, clicks)
+        learner = Learner(scorer, clicks, config, 0, lambda scorer: None)
+        rows = len(clicks.splits["train"])
+        total = rows + len(clicks.negatives["train"]) if objective == "clicks" else rows
+        assert learner.steps_in_epoch == total // 7
+        orders = []
+        for epoch in range(2):
+            learner.loss(epoch * learner.steps_in_epoch)
+            assert {len(values) for values in learner._rows.values()} == {total}
+            pairs = keys(torch.stack([learner._rows["users"], learner._rows["items"]], 1))
+            orders.append(pairs)
+            if objective == "clicks":
+                right = [
+                    pair for pair, label in zip(pairs, learner._rows["labels"].tolist(), strict=True) if label == 1
+                ]
+            else:
+                right = pairs
+            assert sorted(right) == keys(learner.positives.rows)
+        assert orders[0] != orders[1]
+        assert sorted(orders[0]) == sorted(orders[1])
+
+
+def test_known_items_of_a_batch(clicks: LabelledRecommendation) -> None:
+    config = config_of("svd", objective="softmax")
+    scorer = RecommenderScorer.of(RECOMMENDERS["svd"].of(clicks, config.model, 0), "softmax", clicks)
+    learner = Learner(scorer, clicks, config, 0, lambda scorer: None)
+    users = torch.tensor([4, 0, 4, 6, 1])
+    rows, items = learner._known(users)
+    rows_of: dict[int, list[int]] = {}
+    for user, item in keys(learner.positives.rows):
+        rows_of.setdefault(user, []).append(item)
+    expected = [(row, item) for row, user in enumerate(users.tolist()) for item in rows_of.get(user, [])]
+    assert list(zip(rows.tolist(), items.tolist(), strict=True)) == expected
+
+
+def test_drawn_negatives_of_valid_are_known_nowhere() -> None:
+    shop = make_shop()
+    positives = Positives(shop, True, 0)
+    own = {(u, i) for split in ("train", "valid") for u, _, i in shop.splits[split].tolist()}
+    for seed in range(20):
+        valid = labelled_valid(shop, positives, seed)
+        assert keys(valid.pairs[valid.labels]) == keys(shop.splits["valid"][:, [0, 2]])
+        assert not own & set(keys(valid.pairs[~valid.labels]))
