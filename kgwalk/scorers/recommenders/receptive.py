@@ -64,8 +64,8 @@ class ReceptiveConfig(RecommenderConfig):
         label_smoothness: weight of KGNN-LS' loss of propagated labels; 0 for none.
         inverses: whether inverse relations have vectors of their own; as published they share the relation's.
         spread: standard deviation of the tables in the beginning; 0 for Xavier's, about .02, as published.
-        warm_up: epochs before the penalty sets in. Tables that begin as small as Xavier's give gradients that the penalty
-            outweighs, and then shrink to nothing.
+        warm_up: epochs before the penalty sets in. Tables that begin as small as Xavier's give gradients that it may
+            outweigh, and then they shrink to nothing.
     """
 
     l2: float = 1e-4
