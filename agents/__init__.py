@@ -7,6 +7,7 @@ from .embeddings import EmbeddingAgent, EmbeddingConfig
 from .linear import ItemCF, ItemCFConfig, MostPopular, MostPopularConfig
 from .nser import Nser, NserConfig
 from .path_reasoning import PathReasoning, PathReasoningConfig
+from .recommenders import RecommenderAgent, RecommenderTraining
 from .registry import get, has_scorer, load, names
 from .reinforce import Reinforce, ReinforceConfig
 from .reranked import Reranked
@@ -27,6 +28,8 @@ __all__ = [
     "NserConfig",
     "PathReasoning",
     "PathReasoningConfig",
+    "RecommenderAgent",
+    "RecommenderTraining",
     "Reinforce",
     "ReinforceConfig",
     "Reranked",

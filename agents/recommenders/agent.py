@@ -15,6 +15,7 @@ from kgwalk.protocols import Ids, Ranked
 from kgwalk.scorers import RECOMMENDERS, Recommender, RecommenderScorer
 from kgwalk.scorers.location import NAME
 from kgwalk.search import known_items, top_items
+from kgwalk.search.paths import take_rows
 
 from ..saved import check_trained_on, reading
 from ..training import Trainer, plain
@@ -135,18 +136,22 @@ class RecommenderAgent:
         Scores are the model's own.
 
         Raises:
-            ValueError: a query is not (user, interact, ...), or its user was not there in training.
+            ValueError: a query is not (user, interact, ...); its user was not there in training, and the model has a
+                table of users.
         """
         interact = self.scorer.numbers["interact"]
         if (queries[:, 1] != interact).any():
             raise ValueError(f"{self.name} answers queries of interactions, relation {interact}, only")
         users = np.ascontiguousarray(queries[:, 0])
-        if (users >= self.scorer.numbers["num_entities"]).any():
-            raise ValueError(
-                f"{self.name} has no vector of a user who was not there in training; nser and pgpr need none"
-            )
         known = known_items(graph, users, interact)
-        return top_items(self.scorer.item_table(users), self.scorer.numbers["first_item"], known, self.answers)
+        new = users >= self.scorer.numbers["num_entities"]
+        table = np.empty((len(users), self.scorer.num_items), np.float32)
+        table[~new] = self.scorer.item_table(users[~new])
+        if new.any():
+            base = graph.graph if isinstance(graph, Expand) else graph
+            offsets, rows = take_rows(known[0], np.flatnonzero(new))
+            table[new] = self.scorer.newcomer_table(base, offsets, known[1][rows])
+        return top_items(table, self.scorer.numbers["first_item"], known, self.answers)
 
     def save(self, folder: Path) -> None:
         """Write ``folder/agent.safetensors``."""

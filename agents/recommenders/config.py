@@ -54,5 +54,7 @@ class RecommenderTraining:
         for key, smallest in {**least, "answers": 1}.items():
             if type(getattr(self, key)) is not int or getattr(self, key) < smallest:
                 raise ValueError(f"{key} must be a whole number from {smallest}, got {getattr(self, key)!r}")
+        if getattr(self.model, "label_smoothness", 0) and self.objective != "clicks":
+            raise ValueError(f"label_smoothness is about labels: objective=clicks, got {self.objective!r}")
         if not 0 < self.learning_rate < math.inf:
             raise ValueError(f"learning_rate must be positive, got {self.learning_rate!r}")

@@ -13,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from kgwalk.data.recommendation.dataset import Recommendation
-from kgwalk.protocols import Ids
+from kgwalk.graph import Graph
+from kgwalk.protocols import Ids, Offsets
 from kgwalk.scorers.calibration import Calibration, ScoreCounts
 from kgwalk.scorers.embedding import sorted_by_score
 from kgwalk.scorers.recommenders import RECOMMENDERS, Neighbour, Objective, Recommender
@@ -154,6 +155,12 @@ class RecommenderScorer:
         """The model's own scores of all items, (n, num_items), for users (n,) int32; see `pair_scores`."""
         with torch.inference_mode():
             return self._finite(self.model.all_scores(self._users(users)).numpy())
+
+    def newcomer_table(self, graph: Graph, offsets: Offsets, items: Ids) -> Floats:
+        """As `item_table`, for users who were not there in training; see ``Recommender.newcomer_scores``."""
+        self._items(items)
+        with torch.inference_mode():
+            return self._finite(self.model.newcomer_scores(graph, offsets, items).numpy())
 
     def attention(self, user: int, item: int) -> list[Neighbour]:
         """The neighbours that counted for a user and an item, both entities; see ``Recommender.attention``."""

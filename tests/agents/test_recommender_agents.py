@@ -18,6 +18,7 @@ from kgwalk.agents.recommenders.learner import Learner
 from kgwalk.agents.recommenders.pairs import Positives, labelled_valid
 from kgwalk.data import LabelledRecommendation, bookshop, labelled, load
 from kgwalk.data.recommendation.dataset import Recommendation
+from kgwalk.data.recommendation.new_user import new_users
 from kgwalk.evaluation import evaluate_recommendations
 from kgwalk.graph import Expand, Overlay
 from kgwalk.scorers import RECOMMENDERS, RecommenderScorer
@@ -281,6 +282,22 @@ def test_users_who_were_not_there(fitted: RecommenderAgent, market: Recommendati
     with pytest.raises(ValueError, match="mi-kgnn answers queries of interactions, relation 0, only"):
         fitted.answer(queries, market.graph)
     assert len(fitted.answer(queries_of(market, []), market.graph).entities) == 0
+
+
+def test_a_user_who_was_not_there_needs_items_alone_where_users_are_sets(
+    market: Recommendation, tmp_path: Path
+) -> None:
+    agent = RECOMMENDER_AGENTS["ripplenet"].fit(market, config_of("ripplenet", answers=3), tmp_path)
+    first, second = sorted(market.graph.slice(0, market.interact)[:, 1].tolist())[:2]
+    new = new_users(market, [[first], [first, second], [first]])
+    ranked = agent.answer(np.concatenate([queries_of(market, [0]), new.queries]), new.graph)
+    lists = np.split(ranked.entities, ranked.offsets[1:-1])
+    assert lists[0].tolist() == agent.answer(queries_of(market, [0]), market.graph).entities.tolist()
+    assert lists[1:] and all(len(one) >= 3 and first not in one for one in lists[1:])
+    assert second not in lists[2]
+    # Sets are drawn by row, but those of one item with few facts hold the same facts.
+    alone = agent.answer(new.queries[:1], new.graph)
+    assert alone.entities.tolist() == lists[1].tolist()
 
 
 def test_files_of_others(fitted: RecommenderAgent, market: Recommendation, tmp_path: Path) -> None:

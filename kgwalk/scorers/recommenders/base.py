@@ -7,7 +7,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -15,7 +14,7 @@ from torch.nn import functional
 from kgwalk._core import Graph
 from kgwalk.data.dataset import facts_of
 from kgwalk.data.recommendation.dataset import Recommendation
-from kgwalk.protocols import Ids
+from kgwalk.protocols import Ids, Offsets
 
 #: What a model learns from: labelled pairs, one by one (cross-entropy), or a positive item against a negative one (BPR,
 #: Rendle et al. 2009), or against all items (softmax).
@@ -179,6 +178,21 @@ class Recommender(nn.Module):
         ]
         return torch.cat(parts) if parts else torch.empty(0, len(items))
 
+    def newcomer_scores(self, graph: Graph, offsets: Offsets, items: Ids) -> Tensor:
+        """Scores of all items for users who were not there in training, (n, items).
+
+        Args:
+            graph: the dataset's.
+            offsets: (n + 1,) int64.
+            items: entities that the users have, ragged by ``offsets``.
+
+        Raises:
+            ValueError: the model has a table of users, in which they have no place.
+        """
+        raise ValueError(
+            f"{self.name} has no vector of a user who was not there in training; ripplenet, nser and pgpr need none"
+        )
+
     def penalty(self, users: Tensor, items: Tensor) -> Tensor:
         """What the weight ``l2`` is put on, for a batch: half the squared length of all parameters."""
         return half_squares(*self.parameters())
@@ -240,13 +254,11 @@ def check_offsets(key: str, offsets: Tensor, count: int) -> None:
 
 def knowledge_of(dataset: Recommendation) -> Graph:
     """What is known of items and other entities: the dataset's graph without facts of users; ids are the dataset's."""
-    graph, facts = dataset.graph, facts_of(dataset.graph)
-    known = facts[(facts[:, [0, 2]] >= dataset.users.last).all(1)]
+    return without_users(dataset.graph, dataset.users.last)
+
+
+def without_users(graph: Graph, first: int) -> Graph:
+    """A graph without the facts of entities below ``first``; ids stay as they are."""
+    facts = facts_of(graph)
+    known = facts[(facts[:, [0, 2]] >= first).all(1)]
     return Graph.from_triples(known, graph.num_entities, graph.num_relations, list(graph.type_offsets))
-
-
-def histories(dataset: Recommendation) -> tuple[Tensor, Tensor]:
-    """Training items of every user by number: offsets (users + 1,) int64 and items (n,) int32, rising."""
-    pairs = np.unique(dataset.splits["train"][:, [0, 2]], axis=0)
-    offsets = np.searchsorted(pairs[:, 0], np.arange(len(dataset.users) + 1)).astype(np.int64)
-    return torch.from_numpy(offsets), torch.from_numpy((pairs[:, 1] - dataset.items.first).astype(np.int32))

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from kgwalk.data.recommendation.dataset import Recommendation
-from kgwalk.graph import Expand, ripple_sets
+from kgwalk.graph import Expand, Graph, ripple_sets
 from kgwalk.protocols import Ids, Offsets
 from kgwalk.scorers.recommenders.base import (
     Recommender,
@@ -21,6 +21,7 @@ from kgwalk.scorers.recommenders.base import (
     one_of,
     share,
     whole,
+    without_users,
 )
 
 Update = Literal["plus-transform", "plus", "none"]
@@ -128,6 +129,10 @@ class RippleNet(Recommender):
     def all_scores(self, users: Tensor) -> Tensor:
         """See `Recommender.all_scores`."""
         return self.scores_of(self.heads[users], self.rows[users], self.tails[users])
+
+    def newcomer_scores(self, graph: Graph, offsets: Offsets, items: Ids) -> Tensor:
+        """See `Recommender.newcomer_scores`: ripple sets are drawn for them, always the same for the same items."""
+        return self.scores_of(*self.sets_of(Expand(without_users(graph, self.sizes["users"])), offsets, items, 0))
 
     def scores_of(self, heads: Tensor, rows: Tensor, tails: Tensor) -> Tensor:
         """Scores of all items for users with given ripple sets, (n, items); see `sets_of`."""
