@@ -293,7 +293,8 @@ def test_a_user_who_was_not_there_needs_items_alone_where_users_are_sets(
     ranked = agent.answer(np.concatenate([queries_of(market, [0]), new.queries]), new.graph)
     lists = np.split(ranked.entities, ranked.offsets[1:-1])
     assert lists[0].tolist() == agent.answer(queries_of(market, [0]), market.graph).entities.tolist()
-    assert lists[1:] and all(len(one) >= 3 and first not in one for one in lists[1:])
+    assert len(lists) == 4
+    assert all(len(one) >= 3 and first not in one for one in lists[1:])
     assert second not in lists[2]
     # Sets are drawn by row, but those of one item with few facts hold the same facts.
     alone = agent.answer(new.queries[:1], new.graph)
