@@ -226,7 +226,7 @@ def factorized(
     root = np.sqrt(values)
     users[:, :width], items[:, :width] = left * root, right.T * root
     rows, columns = pairs.nonzero()
-    mean = np.einsum("nd,nd->", users[rows], items[columns]) / max(len(rows), 1)
+    mean = np.vdot(users[rows], items[columns]) / max(len(rows), 1)
     if mean > 1e-9:
         users, items = users / np.sqrt(mean), items / np.sqrt(mean)
     return users, items

@@ -1,0 +1,85 @@
+"""The tables of benchmarks.recommenders hold what records say, and nothing else."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from benchmarks.recommenders import published, tables
+from benchmarks.recommenders.rows import STUDIES, bench_of, slug
+
+
+def record(
+    study: str, row: str, seed: int, recall: float, *, auc: float | None = 0.8, **training: float
+) -> dict[str, Any]:
+    metrics: dict[str, Any] = {
+        "topk-all": {"recall@10": recall, "cold_recall@20": 0.25},
+        "training": {"seconds": 10.0, **training},
+    }
+    if auc is not None:
+        metrics["ctr"] = {"auc": auc, "f1": 0.7}
+    told = {"bench": bench_of(study), "name": row, "dataset": "last-fm", "seed": seed, "agent": "kgcn"}
+    return {**told, "protocol": {"row": row}, "metrics": metrics}
+
+
+def cells(text: str, row: str) -> list[str]:
+    lines = [line for line in text.splitlines() if line.startswith(f"| {row} |")]
+    assert len(lines) == 1, text
+    return [cell.strip() for cell in lines[0].strip("|").split("|")]
+
+
+def test_a_model_stands_beside_the_baselines_of_its_own_seeds() -> None:
+    records = [
+        record("models", "item-cf", 0, 0.2),
+        record("models", "item-cf", 1, 0.1),
+        record("models", "kgcn-sum", 0, 0.3),
+        record("models", "kgcn-sum", 1, 0.4),
+        record("models", "kgcn-sum", 2, 0.9),  # no baseline was measured on this one
+    ]
+    text = tables.blocks(records)["models-last-fm"]
+    header = cells(text, "model")
+    row = dict(zip(header, cells(text, "`kgcn-sum`"), strict=True))
+    assert row["R@10"] == "0.533 (0.300 to 0.900)"
+    assert row["R@10 less item-cf's"] == "+0.200"
+    assert row["R@10 less most-popular's"] == ""
+    assert row["published AUC / F1 / R@10 / R@100"] == "0.794 / 0.719 / 0.112 / 0.364"
+    assert row["seeds"] == "3"
+    assert row["NDCG@10"] == ""
+    assert tables.blocks(records)["models-movielens-1m"] == tables.ABSENT
+
+
+def test_an_agent_without_clicks_has_no_auc() -> None:
+    text = tables.blocks([record("models", "path-reasoning", 0, 0.2, auc=None)])["models-last-fm"]
+    row = dict(zip(cells(text, "model"), cells(text, "`path-reasoning`"), strict=True))
+    assert (row["AUC"], row["R@10"]) == ("", "0.200")
+
+
+def test_rows_keep_the_order_of_their_study() -> None:
+    text = tables.blocks([record("kgcn-depth", name, 0, 0.1, epoch_seconds=2.0) for name in ("3", "1")])["kgcn-depth"]
+    assert [line.split("|")[1].strip() for line in text.splitlines()[2:]] == ["1", "3"]
+    row = dict(zip(cells(text, "kgcn-depth"), cells(text, "3"), strict=True))
+    assert (row["published AUC"], row["s an epoch"]) == ("0.545", "2.00")
+
+
+def test_the_tricks_of_the_fast_variant_by_depth() -> None:
+    text = tables.blocks([record("mi-fast", "FMK, h=2", 0, 0.1, epoch_seconds=3.0)])["mi-fast"]
+    row = dict(zip(cells(text, "variant"), cells(text, "FMK"), strict=True))
+    assert (row["R@10, h=2"], row["s an epoch, h=2"], row["published s, h=2"]) == ("0.100", "3.00", "30")
+    assert row["R@10, h=1"] == ""
+
+
+def test_published_rows_are_rows_of_the_studies() -> None:
+    assert published.MODELS.keys() <= STUDIES["models"].rows.keys()
+    for study, (_, rows) in published.STUDIES.items():
+        assert rows.keys() <= STUDIES[study].rows.keys()
+    assert {f"{name}, h={h}" for name in published.FAST_SECONDS for h in range(1, 5)} == STUDIES["mi-fast"].rows.keys()
+
+
+@pytest.mark.parametrize("study", STUDIES)
+def test_names_of_records_tell_rows_apart(study: str) -> None:
+    names = [slug(name) for name in STUDIES[study].rows]
+    assert all(names)
+    assert len(set(names)) == len(names)
+    settings = ["-".join(map(slug, row.settings)) + row.agent for row in STUDIES[study].rows.values()]
+    assert len(set(settings)) == len(settings)  # or two rows would share a run
