@@ -10,6 +10,7 @@ import numpy as np
 
 from benchmarks.common import is_saved, print_table, save_result
 from benchmarks.completion import folder_of, stem_of
+from benchmarks.recommenders.rows import STUDIES
 from kgwalk import agents
 from kgwalk.cli.settings import apply_settings
 from kgwalk.data import Recommendation
@@ -19,8 +20,9 @@ TITLE = "NSER with each teacher, on the set's own split, beside the teachers the
 BENCH = "recommenders-teachers"
 #: Teachers; the first is the one that the paper has, and the others are held against it.
 TEACHERS = ("transe-dot", "item-cf", "kgcn", "kgat", "svd")
-#: How a recommender is trained that teaches lists.
+#: How a recommender is trained that teaches lists: as the best of its kind in the table of lists.
 _TEACHER = ("select=ndcg@10", "negatives=fresh", "objective=pairs")
+_SETTINGS = {"kgat": STUDIES["lists"].rows["kgat-softmax"].settings}
 _METRIC = "ndcg@10"
 
 
@@ -35,7 +37,8 @@ def run(dataset: Recommendation, seed: int, options: argparse.Namespace) -> None
         alone: dict[str, Any] = {}
         if kind is not None:
             config = kind.config_for(dataset.name)
-            config = apply_settings(config, list(_TEACHER)) if hasattr(config, "objective") else config
+            told = _SETTINGS.get(name, _TEACHER if hasattr(config, "objective") else ())
+            config = apply_settings(config, list(told))
             folder = options.runs / "teachers" / stem_of(dataset, name, f"seed{seed}")
             teacher = kind.fit(dataset, config, folder, resume=True, seed=seed)
             alone = evaluate_recommendations(teacher, dataset, "test").metrics
