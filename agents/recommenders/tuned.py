@@ -48,7 +48,7 @@ TUNED: dict[str, dict[str, Settings]] = {
     "per": {"": {"learning_rate": 2e-2, "batch_size": 512, "epochs": 10}},
     "ripplenet": {
         "": {"model": {"l2": 1e-5, "fact_weight": 0.02, "hops": 3}, "learning_rate": 5e-3, "epochs": 15},
-        "MovieLens-1M": {"model": {"l2": 1e-7, "hops": 2}, "learning_rate": 2e-2, "batch_size": 4096, "epochs": 10},
+        "MovieLens-1M": {"model": {"l2": 1e-7, "hops": 2}, "learning_rate": 2e-2, "batch_size": 4096, "epochs": 6},
         "Book-Crossing": {"model": {"dim": 8, "l2": 1e-7, "hops": 2}, "batch_size": 1024, "epochs": 8},
     },
     "svd": {"": {"model": {"l2": 0.2}, **_SVD}},

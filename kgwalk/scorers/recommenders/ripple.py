@@ -16,7 +16,6 @@ from kgwalk.protocols import Ids, Offsets
 from kgwalk.scorers.recommenders.base import (
     Recommender,
     RecommenderConfig,
-    half_squares,
     knowledge_of,
     one_of,
     share,
@@ -158,9 +157,9 @@ class RippleNet(Recommender):
 
     def penalty(self, users: Tensor, items: Tensor) -> Tensor:
         """Twice half the squares of the heads, matrices and tails that a batch looks up, once for each time it does."""
-        heads, rows, tails = self.heads[users].long(), self.rows[users].long(), self.tails[users].long()
-        looked_up = (self.entities[heads], self.entities[tails], self.relations[rows])
-        return 2 * half_squares(*looked_up, self.transform)
+        ends = torch.cat([self.heads[users], self.tails[users]])
+        looked_up = _squares(self.entities, ends) + _squares(self.relations, self.rows[users])
+        return looked_up + self.transform.square().sum()
 
     def _facts_loss(self, users: Tensor) -> Tensor:
         if not self.config.fact_weight:
@@ -210,3 +209,9 @@ class RippleNet(Recommender):
             elif self.config.update == "plus":
                 item = item + answer
         return (item * heard).sum(-1)
+
+
+def _squares(table: Tensor, rows: Tensor) -> Tensor:
+    """The squares of the rows of a table that are looked up, by how often they are: a gathered matrix is large."""
+    times = torch.bincount(rows.flatten(), minlength=len(table))
+    return (times * table.square().sum(1)).sum()
