@@ -88,7 +88,8 @@ def test_every_model_has_an_agent() -> None:
         for dataset in ("Shop", "LastFM", "MovieLens-1M", "Book-Crossing"):
             config = RECOMMENDER_AGENTS[name].config_for(dataset)
             assert type(config.model) is RECOMMENDERS[name].Config
-            assert config.objective == RECOMMENDERS[name].objective
+            if (name, dataset) != ("cke", "LastFM"):  # chosen on valid there, see tuned.py
+                assert config.objective == RECOMMENDERS[name].objective
 
 
 @pytest.mark.parametrize("name", NAMES)

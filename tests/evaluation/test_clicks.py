@@ -195,5 +195,5 @@ def test_item_similarity_on_lastfm(data_dir: Path) -> None:
     scorer = LinearScorer.of("item-cf", data, weights, np.zeros(len(data.items), np.float32))
     metrics = evaluate_clicks(scorer, data, batch=128).metrics
     assert 0.79 < metrics["auc"] < 0.83
-    assert 0.71 < metrics["f1"] < 0.76
+    assert 0.74 < metrics["f1"] < 0.79
     assert metrics["auc_per_batch"] == pytest.approx(metrics["auc"], abs=0.01)
