@@ -73,6 +73,15 @@ def has_scorer(name: str) -> bool:
     return issubclass(get(name), (EmbeddingAgent, LinearAgent, RecommenderAgent, TypedEmbeddingAgent))
 
 
+def recommends(name: str) -> bool:
+    """Whether agents of that name recommend items to users, and answer no other queries.
+
+    Raises:
+        KeyError: there is none.
+    """
+    return issubclass(get(name), (LinearAgent, Nser, PathReasoning, Pgpr, RecommenderAgent, TypedEmbeddingAgent))
+
+
 def load(folder: Path, dataset: Dataset) -> Registered:
     """The trained agent in ``folder``.
 

@@ -2,11 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Final
-
-KGCN_PAPER: Final = "KGCN (Wang et al. 2019)"
-MI_PAPER: Final = "MI-KGNN (Wang et al.)"
-
 #: Row of the table of models: AUC, F1, R@10, R@100 as printed; None where it is not.
 MODELS: dict[str, tuple[float | None, float | None, float | None, float | None]] = {
     "kgcn-sum": (0.794, 0.719, 0.112, 0.364),

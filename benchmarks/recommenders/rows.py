@@ -20,7 +20,7 @@ from kgwalk.data import LabelledRecommendation, Recommendation, labelled
 from kgwalk.evaluation import evaluate_labelled
 from kgwalk.tensors import load_tensors
 
-#: Items that an agent lists for a user: so many that 100 are left when the negatives of train are taken out.
+#: Items that an agent lists for a user; `topk-100users` takes negatives of train out of them.
 _ANSWERS = 200
 _SHOWN = {"ctr": ("auc", "f1"), "topk-all": ("recall@10", "recall@100", "ndcg@10", "cold_recall@20")}
 
@@ -62,7 +62,10 @@ _OTHERS = {
 }
 _BASELINES = {name: Row(name) for name in ("item-cf", "most-popular")}
 STUDIES: dict[str, Study] = {
-    "models": Study("Every model, trained as its paper does on fixed negatives.", {**_KGCN, **_OTHERS, **_BASELINES}),
+    "models": Study(
+        "Every model on fixed negatives (ctr), each by the objective of its paper or, where told, the better one.",
+        {**_KGCN, **_OTHERS, **_BASELINES},
+    ),
     "fresh": Study(
         "The same with negatives drawn anew in each epoch (ctr-fresh).",
         {

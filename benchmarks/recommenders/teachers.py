@@ -30,7 +30,8 @@ def run(dataset: Recommendation, seed: int, options: argparse.Namespace) -> None
     """Train the teachers and NSER with each; rows: a teacher alone, and NSER with it."""
     table: list[list[Any]] = []
     first: np.ndarray[Any, Any] | None = None
-    for name in [*(options.rows or [t for t in TEACHERS if t in agents.names()]), ""]:
+    # The first is always there: the others are held against it. What was trained before is taken.
+    for name in dict.fromkeys([TEACHERS[0], *(options.rows or TEACHERS), ""]):
         record = stem_of(dataset, "nser", name or "no-teacher", f"seed{seed}")
         kind = agents.get(name) if name else None
         settings: list[str] = []

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.measure import Measurement
 from rich.table import Table
 
@@ -115,15 +116,24 @@ def evaluate(
     from kgwalk.data import LabelledRecommendation
     from kgwalk.evaluation import evaluate_labelled
 
-    if Run.load(run).labelled is None:
+    note = Run.load(run)
+    if note.labelled is None:
         raise ValueError(f"{run} was trained on the dataset's own split: kgwalk evaluate measures it")
     agent, dataset = load_run(run, data_dir, threads)
     assert isinstance(dataset, LabelledRecommendation)
     report = evaluate_labelled(agent, dataset, split)
     title = f"{agent.name} on {dataset.name} {split}, labelled by seed {dataset.drawn_by}"
-    out.print(_table(report, title))
+    if note.settings:  # ctr and ctr-fresh are asked the same, and are told apart by what they were trained with
+        title += f", trained with {' '.join(note.settings)}"
+    out.print(_table(report, escape(title)))
     if save is not None:
-        told = {"dataset": dataset.name, "split": split, "agent": agent.name, "labelled": dataset.drawn_by}
+        told = {
+            "dataset": dataset.name,
+            "split": split,
+            "agent": agent.name,
+            "labelled": dataset.drawn_by,
+            "settings": list(note.settings),
+        }
         reports = {name: one.to_json() for name, one in report.lists.items()}
         if report.clicks is not None:
             reports = {"ctr": report.clicks.to_json(), **reports}
@@ -182,6 +192,8 @@ def compare(
     # Wider than most terminals: rather lines that wrap than numbers that are cut off.
     width = Measurement.get(out, out.options.update(width=1000), table).maximum
     Console(width=max(out.width, width), highlight=False).print(table)
+    for line in comparison.altered:
+        err.print(f"not as configured: {line}", markup=False, soft_wrap=True)
     err.print(f"table, figures and picture in {out_}", markup=False, soft_wrap=True)
 
 
@@ -266,7 +278,13 @@ def _measured(run: Path, data_dir: Path | None, threads: int | None) -> Measured
     agent, dataset = load_run(run, data_dir, threads)
     assert isinstance(dataset, LabelledRecommendation)
     note = Run.load(run)
-    made_by = {"run": str(run), "settings": list(note.settings), "version": note.version}
+    settled = _settled(note.agent, "ctr")
+    made_by = {
+        "run": str(run),
+        "settings": list(note.settings),
+        "altered": [setting for setting in note.settings if setting not in settled],
+        "version": note.version,
+    }
     return Measured(note.agent, note.seed, evaluate_labelled(agent, dataset, "test").metrics, made_by)
 
 

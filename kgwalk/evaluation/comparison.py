@@ -53,7 +53,8 @@ class Measured:
         model: Name of the agent.
         seed: Of the labelled split and the training.
         figures: Metrics by name of the protocol, see ``LabelledReport.metrics``.
-        made_by: JSON-able: where its run is and how it came about.
+        made_by: JSON-able: where its run is and how it came about; ``altered``, settings that others of its name have
+            not, stands below the table.
     """
 
     model: str
@@ -133,6 +134,15 @@ class Comparison:
         return spread_of([own[seed] - other[seed] for seed in own if seed in other])
 
     @property
+    def altered(self) -> list[str]:
+        """Models that were trained with settings of their own, and which, in a line each."""
+        return [
+            f"{one.model}, seed {one.seed}: {' '.join(one.made_by['altered'])}"
+            for one in self.measured
+            if one.made_by.get("altered")
+        ]
+
+    @property
     def heading(self) -> str:
         """What was compared."""
         seeds = self.seeds
@@ -154,7 +164,8 @@ class Comparison:
         rows = [titles, ["---", *["---:"] * (len(titles) - 1)]]
         rows += [[model, *self._row(model, " ± ")] for model in self.models]
         lines = [f"# {self.heading}", "", *("| " + " | ".join(row) + " |" for row in rows), ""]
-        return "\n".join([*lines, *(f"{note}\n" for note in _NOTES)])
+        altered = [f"Not as configured: {'; '.join(self.altered)}."] if self.altered else []
+        return "\n".join([*lines, *(f"{note}\n" for note in (*_NOTES, *altered))])
 
     def to_json(self) -> dict[str, Any]:
         """All figures by seed and protocol, and the table's over seeds; plain JSON values."""

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -52,8 +53,21 @@ def evaluate_labelled(
     scorer = getattr(agent, "scorer", None)
     clicks = None if scorer is None else evaluate_clicks(scorer, dataset, split, batch=128)
     drawn = replace(TOPK_100_USERS, user_seed=dataset.drawn_by)
-    lists = {
-        protocol.name: evaluate_recommendations(agent, dataset, split, protocol, progress=progress)
-        for protocol in (TOPK_ALL, drawn)
-    }
+    lists = {TOPK_ALL.name: evaluate_recommendations(agent, dataset, split, TOPK_ALL, progress=progress)}
+    with _listing(agent, len(dataset.items)):
+        lists[drawn.name] = evaluate_recommendations(agent, dataset, split, drawn, progress=progress)
     return LabelledReport(clicks, lists)
+
+
+@contextmanager
+def _listing(agent: Agent, count: int) -> Iterator[None]:
+    """An agent that lists ``count`` items, if its lists have a length: negatives of train are taken out of them."""
+    length = getattr(agent, "answers", None)
+    if length is None:
+        yield
+        return
+    agent.answers = count  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        agent.answers = length  # type: ignore[attr-defined]

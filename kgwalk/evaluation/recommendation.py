@@ -91,6 +91,7 @@ def evaluate_recommendations(
         lists=measure(counted, explained=has_paths),
         filled=measure(everything, explained=False) if has_more else None,
         seconds=time.perf_counter() - started,
+        labelled=dataset.drawn_by if isinstance(dataset, LabelledRecommendation) else None,
     )
 
 

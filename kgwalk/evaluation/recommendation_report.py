@@ -134,6 +134,7 @@ class RecommendationReport:
         lists: The lists that count: of an agent with paths, items that have one.
         filled: The same lists with what the agent or a scorer added without a path; None if nothing was.
         seconds: Time the evaluation took.
+        labelled: The seed of the labelled split; None of the dataset's own.
     """
 
     dataset: str
@@ -144,6 +145,7 @@ class RecommendationReport:
     lists: ListReport
     filled: ListReport | None = None
     seconds: float = 0.0
+    labelled: int | None = None
 
     @property
     def metrics(self) -> dict[str, Any]:
@@ -163,6 +165,7 @@ class RecommendationReport:
             "dataset": self.dataset,
             "split": self.split,
             "agent": self.agent,
+            **({} if self.labelled is None else {"labelled": self.labelled}),
             "protocol": self.protocol.to_json(),
             "metrics": self.metrics,
             "counts": {
@@ -185,7 +188,10 @@ class RecommendationReport:
 
     def table(self) -> Table:
         """The metrics, for ``rich.print``; a second column for lists that were filled up."""
-        table = Table(title=f"{self.agent} on {self.dataset} {self.split}", title_justify="left")
+        title = f"{self.agent} on {self.dataset} {self.split}"
+        if self.labelled is not None:
+            title += f", labelled by seed {self.labelled}"
+        table = Table(title=title, title_justify="left")
         columns = [("", self.lists)] if self.filled is None else [("explained", self.lists), ("filled", self.filled)]
         table.add_column("")
         for title, _ in columns:

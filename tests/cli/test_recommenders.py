@@ -137,8 +137,15 @@ def test_a_labelled_run_is_measured_by_every_protocol(tmp_path: Path) -> None:
         assert row in shown
     saved = json.loads((tmp_path / "report.json").read_text())
     assert saved["labelled"] == 0
+    assert "negatives=fixed" in saved["settings"]
     assert set(saved["protocols"]) == {"ctr", "topk-all", "topk-100users"}
     assert 0 <= saved["protocols"]["ctr"]["metrics"]["auc"] <= 1
+    assert "negatives=fixed" in " ".join(shown.split())
+    shown = done("evaluate", CTR, "--save", tmp_path / "lists.json")
+    assert "kgcn on Bookshop test, labelled by seed 0" in " ".join(shown.split())
+    assert json.loads((tmp_path / "lists.json").read_text())["labelled"] == 0
+    assert "labelled" not in done("evaluate", LISTS, "--save", tmp_path / "own.json")
+    assert "labelled" not in json.loads((tmp_path / "own.json").read_text())
     assert "kgwalk evaluate measures it" in refused("recommenders", "evaluate", LISTS)
     assert "ndcg" in done("evaluate", LISTS).lower()
 
@@ -155,6 +162,10 @@ def test_compare_takes_runs_that_are_there(tmp_path: Path) -> None:
     assert "topk-100users" in saved["models"]["kgcn"]["seeds"]["0"]["protocols"]
     assert (tmp_path / "compare.md").read_text().count("\n| ") == 5
     assert (tmp_path / "compare.png").read_bytes().startswith(b"\x89PNG")
+    assert "Not as configured: kgcn, seed 0: model.dim=4 " in (tmp_path / "compare.md").read_text()
+    altered = saved["models"]["kgcn"]["seeds"]["0"]["made_by"]["altered"]
+    assert "epochs=1" in altered
+    assert "negatives=fixed" not in altered
 
 
 def test_compare_refuses_first(tmp_path: Path) -> None:

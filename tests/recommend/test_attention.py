@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import subprocess
 import sys
 from collections.abc import Sequence
@@ -10,9 +11,10 @@ from typing import NamedTuple
 
 import pytest
 
-from kgwalk.data import Recommendation
+from kgwalk.data import Recommendation, load
 from kgwalk.recommend.attention import attend, short_relation
 from kgwalk.recommend.attention_picture import draw_attention, save_attention_picture
+from kgwalk.recommend.find import find_one
 
 
 class Edge(NamedTuple):
@@ -133,3 +135,10 @@ def test_needs_no_torch() -> None:
         "import sys, kgwalk.recommend.attention, kgwalk.recommend.attention_picture; sys.exit('torch' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", program], check=True)
+
+
+def test_the_example_of_the_docs_is_there(data_dir: Path) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "recommenders.md").read_text()
+    user, item = re.findall(r'attention runs/last-fm\S+ (\S+) "(.*?)"', page)[0]
+    music = load("LastFM", data_dir=data_dir)
+    assert find_one(music, music.users, user) < find_one(music, music.items, item)

@@ -190,7 +190,8 @@ class Recommender(nn.Module):
             ValueError: the model has a table of users, in which they have no place.
         """
         raise ValueError(
-            f"{self.name} has no vector of a user who was not there in training; ripplenet, nser and pgpr need none"
+            f"{self.name} has no vector of a user who was not there in training; ripplenet, path-reasoning, nser and "
+            "pgpr need none"
         )
 
     def penalty(self, users: Tensor, items: Tensor) -> Tensor:
@@ -230,7 +231,7 @@ class Recommender(nn.Module):
         Raises:
             ValueError: the model attends to nothing.
         """
-        raise ValueError(f"{self.name} has no attention to show; kgcn, mi-kgnn and kgat have")
+        raise ValueError(f"{self.name} has no attention to show; kgcn, kgnn-ls, mi-kgnn and kgat have")
 
     def _penalized(self, users: Tensor, items: Tensor) -> Tensor:
         return self.config.l2 * self.penalty(users, items) if self.config.l2 else torch.zeros(())
