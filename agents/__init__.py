@@ -8,7 +8,7 @@ from .linear import ItemCF, ItemCFConfig, MostPopular, MostPopularConfig
 from .nser import Nser, NserConfig
 from .path_reasoning import PathReasoning, PathReasoningConfig
 from .recommenders import RecommenderAgent, RecommenderTraining
-from .registry import get, has_scorer, load, names
+from .registry import get, has_scorer, load, names, recommends
 from .reinforce import Reinforce, ReinforceConfig
 from .reranked import Reranked
 from .rule_guider import RuleGuider, RuleGuiderConfig
@@ -45,4 +45,5 @@ __all__ = [
     "has_scorer",
     "load",
     "names",
+    "recommends",
 ]

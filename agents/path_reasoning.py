@@ -26,7 +26,7 @@ from kgwalk.search.paths import take_rows
 from kgwalk.tensors import load_tensors, save_tensors
 
 from .item_paths import PathScorer, chosen, end_at_known, item_paths
-from .saved import check_trained_on, fill, reading
+from .saved import check_numbers, check_trained_on, fill, reading
 from .training import ShuffledBatches, Trainer, first_of_valid, plain
 
 
@@ -194,6 +194,14 @@ class PathReasoning:
                 model = PathScorer(note["items"], note["relations"], note["dim"])
             fill(model, tensors)
             return cls(model, note)
+
+    def check_fits(self, dataset: Dataset) -> None:
+        """Refuse a file whose items and relations are not those of its dataset.
+
+        Raises:
+            ValueError: they differ.
+        """
+        check_numbers(dataset, self.note)
 
     def save(self, folder: Path) -> None:
         """Write ``folder/agent.safetensors``."""

@@ -16,6 +16,7 @@ from .recommenders import RECOMMENDER_AGENTS, RecommenderAgent
 from .reinforce import Reinforce
 from .rule_guider import RuleGuider
 from .rules import RuleAgent
+from .saved import reading
 from .typed_embeddings import TransEDotAgent, TypedEmbeddingAgent
 from .walker import WalkerAgent
 
@@ -94,4 +95,8 @@ def load(folder: Path, dataset: Dataset) -> Registered:
     name = note.get("agent")
     if not isinstance(name, str) or name not in _AGENTS:
         raise ValueError(f"{path} holds an agent {name!r}; known are {', '.join(names())}")
-    return _AGENTS[name].load(folder, dataset.fingerprint)
+    agent = _AGENTS[name].load(folder, dataset.fingerprint)
+    if isinstance(agent, (PathReasoning, RecommenderAgent)):
+        with reading(path):
+            agent.check_fits(dataset)
+    return agent

@@ -8,6 +8,8 @@ from pathlib import Path
 
 from torch import Tensor, isfinite, nn
 
+from kgwalk.data import Dataset, Recommendation
+
 
 @contextmanager
 def reading(path: Path) -> Iterator[None]:
@@ -31,6 +33,36 @@ def check_trained_on(dataset: str, fingerprint: str, wanted: str | None) -> None
             f"trained on {dataset} with fingerprint {fingerprint}, but this dataset has {wanted}: its ids mean other "
             "things"
         )
+
+
+def check_numbers(dataset: Dataset, *told: Mapping[str, object]) -> None:
+    """Refuse an agent that recommends whose file tells other numbers than its dataset has.
+
+    Args:
+        dataset: that it is to answer about.
+        told: numbers by name; those that a dataset does not have are not looked at.
+
+    Raises:
+        ValueError: one differs, or the dataset is none of recommendation.
+    """
+    if not isinstance(dataset, Recommendation):
+        raise ValueError(f"{dataset.name} is no recommendation set")
+    graph, users, items = dataset.graph, dataset.users, dataset.items
+    true = {
+        "interact": dataset.interact,
+        "num_entities": graph.num_entities,
+        "num_relations": graph.num_relations,
+        "item_type": dataset.types.index(items),
+        "first_item": items.first,
+        "users": len(users),
+        "items": len(items),
+        "entities": graph.num_entities - len(users),
+        "relations": graph.num_relations,
+    }
+    for numbers in told:
+        for key in numbers.keys() & true.keys():
+            if numbers[key] != true[key]:
+                raise ValueError(f"tells {key} {numbers[key]!r}, but {dataset.name} has {true[key]}")
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:

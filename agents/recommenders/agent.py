@@ -17,7 +17,7 @@ from kgwalk.scorers.location import NAME
 from kgwalk.search import known_items, top_items
 from kgwalk.search.paths import take_rows
 
-from ..saved import check_trained_on, reading
+from ..saved import check_numbers, check_trained_on, reading
 from ..training import Trainer, plain
 from .config import RecommenderTraining
 from .learner import Learner
@@ -152,6 +152,14 @@ class RecommenderAgent:
             offsets, rows = take_rows(known[0], np.flatnonzero(new))
             table[new] = self.scorer.newcomer_table(base, offsets, known[1][rows])
         return top_items(table, self.scorer.numbers["first_item"], known, self.answers)
+
+    def check_fits(self, dataset: Dataset) -> None:
+        """Refuse a file whose users, items and relations are not those of its dataset.
+
+        Raises:
+            ValueError: they differ.
+        """
+        check_numbers(dataset, self.scorer.numbers, self.scorer.model.sizes)
 
     def save(self, folder: Path) -> None:
         """Write ``folder/agent.safetensors``."""

@@ -23,6 +23,46 @@ class Labelled(NamedTuple):
     labels: NDArray[np.bool_]
 
 
+class Known:
+    """Which users have which items, and what to draw that they have not.
+
+    Args:
+        pairs: (n, 2) int64 user and item by number.
+        num_items: items there are.
+        seed: of the draws.
+    """
+
+    def __init__(self, pairs: Pairs, num_items: int, seed: int) -> None:
+        self.num_items = num_items
+        self.seed = seed
+        self._keys = np.unique(pairs[:, 0] * num_items + pairs[:, 1])
+
+    def __call__(self, users: Pairs, items: Pairs) -> NDArray[np.bool_]:
+        """Which pairs are known, (n,)."""
+        keys = users * self.num_items + items
+        place = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
+        known: NDArray[np.bool_] = self._keys[place] == keys
+        return known
+
+    def other(self, users: Pairs, epoch: int) -> Pairs:
+        """An item drawn for each user that it has not; any item for one who has them all."""
+        generator = np.random.default_rng([self.seed, 4, epoch])
+        items = generator.integers(0, self.num_items, len(users))
+        for _ in range(_DRAWS):
+            wrong = np.flatnonzero(self(users, items))
+            if not len(wrong):
+                break
+            items[wrong] = generator.integers(0, self.num_items, len(wrong))
+        else:
+            left = np.flatnonzero(self(users, items))
+            for user in np.unique(users[left]):
+                free = np.flatnonzero(~self(np.full(self.num_items, user), np.arange(self.num_items)))
+                own = left[users[left] == user]
+                if len(free):
+                    items[own] = generator.choice(free, len(own))
+        return items
+
+
 class Positives:
     """The training interactions of a dataset, and negatives beside them; everything by number.
 
@@ -33,21 +73,21 @@ class Positives:
 
     Attributes:
         rows: (n, 2) int64: user and item of each interaction.
+        known: which pairs these are.
         negatives: (m, 2) int64: the fixed ones, or those of the first epoch.
     """
 
     def __init__(self, dataset: Recommendation, fixed: bool, seed: int) -> None:
         self.fixed = fixed
         self.seed = seed
-        self.num_items = len(dataset.items)
         self.rows = _numbers(dataset, np.unique(dataset.splits["train"][:, [0, 2]], axis=0))
         if not len(self.rows):
             raise ValueError(f"{dataset.name} has no training interactions")
-        self._known = np.sort(self._keys(self.rows))
+        self.known = Known(self.rows, len(dataset.items), seed)
         if fixed and isinstance(dataset, LabelledRecommendation):
             self.negatives = _numbers(dataset, dataset.negatives["train"])
         else:
-            self.negatives = np.column_stack([self.rows[:, 0], self.unknown(self.rows[:, 0], 0)])
+            self.negatives = np.column_stack([self.rows[:, 0], self.known.other(self.rows[:, 0], 0)])
         order = np.argsort(self.negatives[:, 0], kind="stable")
         self._by_user = self.negatives[order]
 
@@ -55,14 +95,14 @@ class Positives:
         """Pairs of an epoch and their labels, positives first."""
         others = self.negatives
         if not self.fixed and epoch:
-            others = np.column_stack([self.rows[:, 0], self.unknown(self.rows[:, 0], epoch)])
+            others = np.column_stack([self.rows[:, 0], self.known.other(self.rows[:, 0], epoch)])
         labels = np.repeat(np.array([1, 0], np.float32), [len(self.rows), len(others)])
         return np.concatenate([self.rows, others]), labels
 
     def opposed(self, epoch: int) -> Pairs:
         """A negative item for each interaction, (n,): of the fixed ones one of the user's own, where there is any."""
         users = self.rows[:, 0]
-        drawn = self.unknown(users, epoch)
+        drawn = self.known.other(users, epoch)
         if not self.fixed:
             return drawn
         first, last = (np.searchsorted(self._by_user[:, 0], users, side) for side in ("left", "right"))
@@ -70,34 +110,6 @@ class Positives:
         there = last > first
         drawn[there] = self._by_user[place[there], 1]
         return drawn
-
-    def unknown(self, users: Pairs, epoch: int) -> Pairs:
-        """An item drawn for each user, none of its training items; any item for one who has them all."""
-        generator = np.random.default_rng([self.seed, 4, epoch])
-        items = generator.integers(0, self.num_items, len(users))
-        for _ in range(_DRAWS):
-            wrong = np.flatnonzero(self.is_known(users, items))
-            if not len(wrong):
-                break
-            items[wrong] = generator.integers(0, self.num_items, len(wrong))
-        else:
-            left = np.flatnonzero(self.is_known(users, items))
-            for user in np.unique(users[left]):
-                free = np.flatnonzero(~self.is_known(np.full(self.num_items, user), np.arange(self.num_items)))
-                own = left[users[left] == user]
-                if len(free):
-                    items[own] = generator.choice(free, len(own))
-        return items
-
-    def is_known(self, users: Pairs, items: Pairs) -> NDArray[np.bool_]:
-        """Which pairs are training interactions, (n,)."""
-        keys = users * self.num_items + items
-        place = np.minimum(np.searchsorted(self._known, keys), len(self._known) - 1)
-        known: NDArray[np.bool_] = self._known[place] == keys
-        return known
-
-    def _keys(self, rows: Pairs) -> Pairs:
-        return rows[:, 0] * self.num_items + rows[:, 1]
 
 
 def labelled_valid(dataset: Recommendation, positives: Positives, seed: int) -> Labelled:
@@ -114,11 +126,9 @@ def labelled_valid(dataset: Recommendation, positives: Positives, seed: int) -> 
         if not len(others):
             raise ValueError(f"{dataset.name} has no negatives in valid: select another measure than auc")
     else:
-        own = Positives.__new__(Positives)
-        own.seed, own.num_items = seed, positives.num_items
         numbers = _numbers(dataset, rows)
-        own._known = np.union1d(positives._known, own._keys(numbers))
-        items = own.unknown(numbers[:, 0], 0) + dataset.items.first
+        known = Known(np.concatenate([positives.rows, numbers]), len(dataset.items), seed)
+        items = known.other(numbers[:, 0], 0) + dataset.items.first
         others = np.column_stack([rows[:, 0], items]).astype(np.int32)
     labels = np.repeat(np.array([True, False]), [len(rows), len(others)])
     return Labelled(np.concatenate([rows, others]), labels)

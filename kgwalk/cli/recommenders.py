@@ -238,8 +238,16 @@ def attention(
 
 
 def _settled(model: str, protocol: Protocol) -> tuple[str, ...]:
-    """Settings of a protocol that the configuration of an agent has; walkers mean a number by ``negatives``."""
-    config = import_agents().get(model).config_for("")
+    """Settings of a protocol that the configuration of an agent has; walkers mean a number by ``negatives``.
+
+    Raises:
+        ValueError: the agent does not recommend.
+    """
+    agents = import_agents()
+    if not agents.recommends(model):
+        able = ", ".join(filter(agents.recommends, agents.names()))
+        raise ValueError(f"{model} answers queries of a knowledge graph; these recommend: {able}")
+    config = agents.get(model).config_for("")
     has = {key for key in _SETTLED[protocol] if isinstance(getattr(config, key, None), str)}
     return tuple(f"{key}={value}" for key, value in _SETTLED[protocol].items() if key in has)
 

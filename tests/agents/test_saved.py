@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 from torch import nn
 
+from kgwalk import agents
 from kgwalk.agents.saved import check_trained_on, fill, reading, still
+from kgwalk.data import bookshop
 
 
 def test_weights_that_do_not_fit_are_refused_and_nothing_is_changed() -> None:
@@ -54,3 +57,23 @@ def test_a_network_goes_on_training_after_it_was_still() -> None:
     with pytest.raises(RuntimeError), still(network):
         raise RuntimeError
     assert network.training
+
+
+def test_files_that_tell_other_numbers_than_their_dataset(tmp_path: Path) -> None:
+    shop = bookshop()
+    kgcn = agents.get("kgcn")
+    config = replace(kgcn.config_for("Bookshop"), epochs=1, select="ndcg@10", validate_users=5)
+    kgcn.fit(shop, config, tmp_path / "kgcn")
+    good = agents.load(tmp_path / "kgcn", shop)
+    good.scorer.numbers["item_type"] += 1  # fits everything in the file
+    good.save(tmp_path / "kgcn")
+    with pytest.raises(ValueError, match=r"agent.safetensors: tells item_type 2, but Bookshop has 1"):
+        agents.load(tmp_path / "kgcn", shop)
+
+    path_reasoning = agents.get("path-reasoning")
+    path_reasoning.fit(shop, path_reasoning.Config(epochs=1, users=20, beam=16, validate_users=5), tmp_path / "paths")
+    told = agents.load(tmp_path / "paths", shop)
+    told.note["first_item"] = 0
+    told.save(tmp_path / "paths")
+    with pytest.raises(ValueError, match=r"agent.safetensors: tells first_item 0, but Bookshop has"):
+        agents.load(tmp_path / "paths", shop)

@@ -280,3 +280,8 @@ def test_it_re_ranks_and_fills(tmp_path: Path) -> None:
     assert "kgcn" in done("recommend", walker, "Otto West", "-k", "200", "--fill", LISTS)
     for flag in ("--rerank", "--fill"):
         assert "was fitted on facts of Bookshop with" in refused("evaluate", walker, flag, CTR)
+
+
+def test_only_agents_that_recommend_are_trained() -> None:
+    told = refused("recommenders", "train", "Bookshop", "--model", "reinforce")
+    assert "reinforce answers queries of a knowledge graph; these recommend: cke, " in told
