@@ -178,7 +178,7 @@ class Receptive(Recommender):
         self.field_entities.copy_(torch.from_numpy(np.concatenate([part for _, part in hops], axis=1) - first))
 
     def learn_from(self, dataset: Recommendation, negatives: Ids) -> None:
-        """Keep the labels of training pairs, which KGNN-LS propagates."""
+        """Keep the labels of training pairs, which KGNN-LS propagates; of negatives that are drawn anew the first."""
         if not self.config.label_smoothness:
             return
         positives = dataset.splits["train"][:, [0, 2]]
