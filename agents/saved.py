@@ -4,22 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from pathlib import Path
 
-from torch import Tensor, isfinite, nn
+from torch import Tensor, nn
 
 from kgwalk.data import Dataset, Recommendation
+from kgwalk.tensors import check_weights, reading
 
-
-@contextmanager
-def reading(path: Path) -> Iterator[None]:
-    """Whatever is wrong with what ``path`` holds becomes a ValueError that names it."""
-    try:
-        yield
-    except KeyError as error:
-        raise ValueError(f"{path}: its note lacks {error}") from error
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{path}: {error}") from error
+__all__ = ["check_numbers", "check_trained_on", "fill", "reading", "still"]
 
 
 def check_trained_on(dataset: str, fingerprint: str, wanted: str | None) -> None:
@@ -71,14 +62,7 @@ def fill(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
     Raises:
         ValueError: they are not of the network's names, shapes and types, or not all are finite numbers.
     """
-    expected = {key: (value.shape, value.dtype) for key, value in network.state_dict().items()}
-    found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
-    if expected != found:
-        wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
-        raise ValueError(f"weights {', '.join(wrong)} do not have the shapes and types its note tells")
-    broken = sorted(key for key, value in tensors.items() if not bool(isfinite(value).all()))
-    if broken:
-        raise ValueError(f"weights {', '.join(broken)} are not all finite numbers")
+    check_weights(network, tensors)
     network.load_state_dict(tensors, assign=True)
     network.eval()
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -46,3 +47,34 @@ def load_tensors(path: Path) -> tuple[dict[str, torch.Tensor], dict[str, Any]]:
     if not isinstance(parsed, dict):
         raise ValueError(f"{path}: its {_NOTE!r} note is no JSON object")
     return tensors, parsed
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """Whatever is wrong with what ``path`` holds becomes a ValueError that names it."""
+    try:
+        yield
+    except KeyError as error:
+        raise ValueError(f"{path}: its note lacks {error}") from error
+    except (TypeError, ValueError, RuntimeError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
+def check_weights(network: torch.nn.Module, tensors: Mapping[str, torch.Tensor]) -> None:
+    """Refuse weights that are not of a network's names, shapes and types, or not all finite numbers.
+
+    Args:
+        network: may be on the meta device.
+        tensors: what a file holds for it.
+
+    Raises:
+        ValueError: they do not fit.
+    """
+    expected = {key: (value.shape, value.dtype) for key, value in network.state_dict().items()}
+    found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
+    if expected != found:
+        wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
+        raise ValueError(f"weights {', '.join(wrong)} do not have the shapes and types its note tells")
+    broken = sorted(key for key, value in tensors.items() if not bool(torch.isfinite(value).all()))
+    if broken:
+        raise ValueError(f"weights {', '.join(broken)} are not all finite numbers")

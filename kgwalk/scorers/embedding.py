@@ -18,7 +18,7 @@ from kgwalk.protocols import Ids
 from kgwalk.scorers.calibration import Calibration, ScoreCounts
 from kgwalk.scorers.models import MODELS, EmbeddingModel
 from kgwalk.scorers.raw_scores import raw_scores
-from kgwalk.tensors import load_tensors, save_tensors
+from kgwalk.tensors import check_weights, load_tensors, reading, save_tensors
 
 Floats = NDArray[np.float32]
 
@@ -198,12 +198,8 @@ class EmbeddingScorer:
             ValueError: it is damaged, or of no model that is known here.
         """
         tensors, note = load_tensors(path)
-        try:
+        with reading(path):
             return cls._from_note(tensors, note)
-        except KeyError as error:
-            raise ValueError(f"{path}: its note lacks {error}") from error
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"{path}: {error}") from error
 
     @classmethod
     def _from_note(cls, tensors: dict[str, torch.Tensor], note: dict[str, Any]) -> EmbeddingScorer:
@@ -219,14 +215,7 @@ class EmbeddingScorer:
             raise ValueError("its types do not divide up its entities")
         with torch.device("meta"):  # shapes only: a note that lies about sizes makes nothing large
             model = kind(**sizes, config=kind.Config(**note["model"]))
-        expected = {key: (value.shape, value.dtype) for key, value in model.state_dict().items()}
-        found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
-        if expected != found:
-            wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
-            raise ValueError(f"weights {', '.join(wrong)} do not have the shapes and types its note tells")
-        broken = [key for key, value in tensors.items() if not bool(torch.isfinite(value).all())]
-        if broken:
-            raise ValueError(f"weights {', '.join(broken)} are not all finite numbers")
+        check_weights(model, tensors)
         negative = [key for key, value in tensors.items() if key.endswith("running_var") and bool((value < 0).any())]
         if negative:
             raise ValueError(f"weights {', '.join(negative)} are no variances")

@@ -14,7 +14,7 @@ from scipy import sparse
 
 from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.protocols import Ids, Offsets
-from kgwalk.tensors import load_tensors, save_tensors
+from kgwalk.tensors import load_tensors, reading, save_tensors
 
 Floats = NDArray[np.float32]
 _DTYPES = {
@@ -189,12 +189,8 @@ class LinearScorer:
             ValueError: it is damaged, or of something else.
         """
         tensors, note = load_tensors(path)
-        try:
+        with reading(path):
             return cls._from_note(tensors, note)
-        except KeyError as error:
-            raise ValueError(f"{path}: its note lacks {error}") from error
-        except (TypeError, ValueError) as error:
-            raise ValueError(f"{path}: {error}") from error
 
     @classmethod
     def _from_note(cls, tensors: dict[str, torch.Tensor], note: dict[str, Any]) -> LinearScorer:

@@ -18,7 +18,7 @@ from kgwalk.protocols import Ids, Offsets
 from kgwalk.scorers.calibration import Calibration, ScoreCounts
 from kgwalk.scorers.embedding import sorted_by_score
 from kgwalk.scorers.recommenders import RECOMMENDERS, Neighbour, Objective, Recommender
-from kgwalk.tensors import load_tensors, save_tensors
+from kgwalk.tensors import check_weights, load_tensors, reading, save_tensors
 
 Floats = NDArray[np.float32]
 
@@ -211,12 +211,8 @@ class RecommenderScorer:
             ValueError: it is damaged, or of no model that is known here.
         """
         tensors, note = load_tensors(path)
-        try:
+        with reading(path):
             return cls._from_note(tensors, note)
-        except KeyError as error:
-            raise ValueError(f"{path}: its note lacks {error}") from error
-        except (TypeError, ValueError, RuntimeError) as error:
-            raise ValueError(f"{path}: {error}") from error
 
     @classmethod
     def _from_note(cls, tensors: dict[str, torch.Tensor], note: dict[str, Any]) -> RecommenderScorer:
@@ -242,14 +238,7 @@ class RecommenderScorer:
             raise ValueError("its users and items do not fit its entities")
         if sizes["relations"] != numbers["num_relations"] or numbers["interact"] >= numbers["num_relations"]:
             raise ValueError("its interactions do not fit its relations")
-        expected = {key: (value.shape, value.dtype) for key, value in model.state_dict().items()}
-        found = {key: (value.shape, value.dtype) for key, value in tensors.items()}
-        if expected != found:
-            wrong = sorted(key for key in expected.keys() | found.keys() if expected.get(key) != found.get(key))
-            raise ValueError(f"weights {', '.join(wrong)} do not have the shapes and types its note tells")
-        broken = [key for key, value in tensors.items() if not bool(torch.isfinite(value).all())]
-        if broken:
-            raise ValueError(f"weights {', '.join(broken)} are not all finite numbers")
+        check_weights(model, tensors)
         calibration = Calibration.from_json(note["calibration"])
         if not isinstance(note["made_by"], dict):
             raise ValueError("its note does not tell how it was made")
