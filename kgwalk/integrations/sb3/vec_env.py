@@ -169,8 +169,7 @@ class KGWalkVecEnv(VecEnv):
             AttributeError: there is none.
         """
         if attr_name == "action_masks":
-            masks = self.action_masks()
-            return [lambda row=row: masks[row] for row in self._get_indices(indices)]
+            return [lambda row=row: self.action_masks()[row] for row in self._get_indices(indices)]
         value = getattr(self.walkers, attr_name)
         return [value for _ in self._get_indices(indices)]
 
