@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from typing import Any
 
+import gymnasium as gym
 import numpy as np
 import pytest
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
@@ -131,6 +132,4 @@ def test_other_environments_are_refused(toy: Dataset) -> None:
     with pytest.raises(ValueError, match="expected 'padded'"):
         KGWalkVecEnv(KGWalkVectorEnv(toy, 2, candidates="ragged", autoreset_mode="SameStep"))
     with pytest.raises(ValueError, match="expected a KGWalkVectorEnv"):
-        import gymnasium as gym
-
         KGWalkVecEnv(gym.make_vec("CartPole-v1", 2))

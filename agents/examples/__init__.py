@@ -1,0 +1,1 @@
+"""Short programs that show how others' libraries are plugged in; a test runs each."""
