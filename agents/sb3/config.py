@@ -21,6 +21,11 @@ class SB3Config:
         max_out_degree: edges a node shows at most when answering, 0 for all; None takes the dataset card's.
         train_out_degree: the same in training, where short lists are quick; 0 for as many as when answering.
         directions: ``"both"`` trains on inverse queries too; ``"tail"`` does not, and can answer none.
+        warm_up_steps: supervised steps before PPO, as in ``ReinforceConfig``; 0 for none.
+        warm_up_batch: queries in a supervised step.
+        warm_up_paths: paths kept per query for it.
+        warm_up_branch: edges followed per node in their search.
+        warm_up_learning_rate: of Adam, in the supervised steps.
         num_envs: walkers.
         walks: walks of each walker in a rollout.
         rollouts: how often walks are made and learnt from.
@@ -44,6 +49,11 @@ class SB3Config:
     max_out_degree: int | None = None
     train_out_degree: int = 0
     directions: Directions = "both"
+    warm_up_steps: int = 0
+    warm_up_batch: int = 512
+    warm_up_paths: int = 64
+    warm_up_branch: int = 256
+    warm_up_learning_rate: float = 3e-3
     num_envs: int = 512
     walks: int = 4
     rollouts: int = 400
@@ -63,13 +73,23 @@ class SB3Config:
 
     def __post_init__(self) -> None:
         """Refuse numbers that cannot be trained with."""
-        for key in ("hops", "num_envs", "walks", "rollouts", "batch", "epochs", "validate_every", "beam"):
+        counts = (
+            "warm_up_batch",
+            "warm_up_paths",
+            "warm_up_branch",
+            "num_envs",
+            "walks",
+            "rollouts",
+            "batch",
+            "epochs",
+        )
+        for key in ("hops", *counts, "validate_every", "beam"):
             if type(getattr(self, key)) is not int or getattr(self, key) < 1:
                 raise ValueError(f"{key} must be at least 1, got {getattr(self, key)!r}")
-        for key in ("train_out_degree", "validate_queries"):
+        for key in ("train_out_degree", "warm_up_steps", "validate_queries"):
             if type(getattr(self, key)) is not int or getattr(self, key) < 0:
                 raise ValueError(f"{key} must not be negative, got {getattr(self, key)!r}")
-        for key in ("learning_rate", "clip_range", "clip"):
+        for key in ("warm_up_learning_rate", "learning_rate", "clip_range", "clip"):
             if not 0 < getattr(self, key) < math.inf:
                 raise ValueError(f"{key} must be positive, got {getattr(self, key)}")
         for key in ("entropy", "final_entropy", "value"):

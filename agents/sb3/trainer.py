@@ -23,13 +23,17 @@ from kgwalk.integrations.sb3 import CandidatePolicy, KGWalkVecEnv, MaskableCandi
 
 from ..checkpoint import NAME, Progressing, load_checkpoint, save_checkpoint
 from ..pgpr.learner import ndcg_of_one
-from ..training import first_of_valid, plain, tail_mrr
+from ..training import ShuffledBatches, Trainer, first_of_valid, plain, tail_mrr
+from ..walker import walking_rules
+from ..warm_start import AnswerPaths
 
 if TYPE_CHECKING:
     from .agent import SB3Walker
     from .config import SB3Config
 
 log = logging.getLogger(__name__)
+
+WARM_UP = "warm-up"
 
 
 class SB3Trainer:
@@ -91,6 +95,8 @@ class SB3Trainer:
         self.idle = left == 0
         if self.idle:
             return self.state
+        if self.state.step == 0 and self.config.warm_up_steps:
+            self._warm_up()
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(f".{NAME}.*.tmp"):  # of a run that was killed while it wrote
             leftover.unlink()
@@ -104,6 +110,45 @@ class SB3Trainer:
             np.random.set_state(numpys)  # noqa: NPY002
             self.model.logger.close()
         return self.state
+
+    def _warm_up(self) -> None:
+        """Make likely the walks that a search finds; PPO goes on from what is then best on valid."""
+        c, agent = self.config, self.agent
+        actions = walking_rules(self.dataset.graph, agent.max_out_degree, training=True)
+        queries = self.dataset.queries("train", c.directions)
+        found = AnswerPaths(
+            actions,
+            queries,
+            hops=c.hops,
+            max_paths=c.warm_up_paths,
+            max_branch=c.warm_up_branch,
+            seed=self.seed,
+        )
+        batches = ShuffledBatches(found.reachable, c.warm_up_batch, self.seed)
+
+        def loss(step: int) -> tuple[torch.Tensor, dict[str, float]]:
+            value = found.loss(agent.policy, batches(step))
+            return value, {"warm_up/loss": value.item()}
+
+        folder = self.folder / WARM_UP
+        learnt = Trainer(
+            agent.policy,
+            torch.optim.Adam(agent.policy.parameters(), lr=c.warm_up_learning_rate),
+            folder,
+            seed=self.seed,
+            run_id=self.run_id,
+            loss=loss,
+            validate=self._validate,
+            keep=lambda: agent.save(folder),
+            steps=c.warm_up_steps,
+            validate_every=max(1, c.warm_up_steps // 4),
+            learning_rate=lambda step: c.warm_up_learning_rate * (1 - 0.9 * step / c.warm_up_steps),
+            clip=5.0,
+        ).run(resume=True)
+        best = type(agent).load(folder, self.dataset.fingerprint)
+        agent.policy.load_state_dict(best.policy.state_dict())
+        agent.save(self.folder)
+        self.state.best, self.state.seconds = learnt.best, learnt.seconds
 
     def begin_rollout(self) -> None:
         """Draws, walks and the weight of the entropy, as they are in this rollout whatever came before."""

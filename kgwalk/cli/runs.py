@@ -23,7 +23,7 @@ _MODELS = ("agent.safetensors", "checkpoint.safetensors")
 #: All that a training writes; a run may share its folder with files that are none of our business.
 _MADE = (NOTE, *_MODELS, "events.out.tfevents.*")
 #: Folders within that of a run, of agents that are trained in stages: for what all but the last of these make.
-STAGES = ("embeddings", "rules", "pretraining")
+STAGES = ("embeddings", "rules", "pretraining", "warm-up")
 
 
 @dataclass(frozen=True)

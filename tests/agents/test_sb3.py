@@ -18,11 +18,13 @@ import kgwalk.data
 from kgwalk import agents
 from kgwalk.agents.checkpoint import NAME as CHECKPOINT
 from kgwalk.agents.sb3 import SB3Config, SB3MaskablePPO, SB3SplitPPO, SB3Walker
+from kgwalk.agents.sb3.trainer import WARM_UP
 from kgwalk.data import Dataset
 from kgwalk.evaluation import evaluate, evaluate_recommendations
 from kgwalk.integrations.candidates import CandidateConfig
 from kgwalk.integrations.sb3 import CandidatePolicy, MaskableCandidatePolicy, make_vec_env
 from kgwalk.tensors import load_tensors, save_tensors
+from tests.envs.conftest import dataset_of
 
 KINDS = (SB3MaskablePPO, SB3SplitPPO)
 
@@ -87,6 +89,30 @@ def test_a_resumed_run_ends_like_an_unbroken_one(
 
 
 @pytest.mark.parametrize("kind", KINDS)
+def test_ppo_goes_on_from_a_warm_start_that_was_best_on_valid(
+    family: Dataset, tmp_path: Path, kind: type[SB3Walker], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings = config(kind, rollouts=2, warm_up_steps=8, warm_up_batch=32, validate_queries=50)
+    kind.fit(family, settings, tmp_path / "whole")
+    warm = load_tensors(tmp_path / "whole" / WARM_UP / "agent.safetensors")[0]
+    trainer = kind.trainer(family, settings, tmp_path / "broken")
+    begun: list[dict[str, torch.Tensor]] = []
+
+    def killed(self: Any) -> None:
+        begun.append({key: value.clone() for key, value in self.agent.policy.state_dict().items()})
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patched:
+        patched.setattr(type(trainer), "begin_rollout", killed)
+        with pytest.raises(KeyboardInterrupt):
+            trainer.run(resume=False)
+    for key, value in warm.items():
+        torch.testing.assert_close(begun[0][key], value, rtol=0, atol=0, msg=key)
+    kind.fit(family, settings, tmp_path / "broken", resume=True)
+    assert_same(tmp_path / "whole", tmp_path / "broken")
+
+
+@pytest.mark.parametrize("kind", KINDS)
 def test_it_is_saved_loaded_and_measured_like_others(family: Dataset, tmp_path: Path, kind: type[SB3Walker]) -> None:
     agent = kind.fit(family, config(kind), tmp_path)
     loaded = agents.load(tmp_path, family)
@@ -133,14 +159,29 @@ def test_numbers_that_cannot_be_trained_with_are_refused(family: Dataset, tmp_pa
         SB3MaskablePPO.trainer(family, config(SB3SplitPPO), tmp_path)
 
 
-def test_it_learns(family: Dataset, tmp_path: Path) -> None:
-    changes = {"num_envs": 128, "walks": 4, "rollouts": 25, "batch": 512, "entropy": 0.05, "validate_queries": 100}
-    network = CandidateConfig(16, 0, (32,))
-    settings = replace(config(SB3MaskablePPO, **changes), network=network, validate_every=25, hops=3)
-    agent = SB3MaskablePPO.fit(family, settings, tmp_path)
-    untrained = SB3MaskablePPO.trainer(family, settings, tmp_path / "untrained").agent
-    after, before = (evaluate(a, family, "valid", progress=False).metrics["both"]["mrr"] for a in (agent, untrained))
-    assert after > before + 0.1
+@pytest.mark.parametrize("kind", KINDS)
+def test_it_learns_which_relation_answers(tmp_path: Path, kind: type[SB3Walker]) -> None:
+    rng = np.random.default_rng(0)
+    pairs = np.unique(rng.integers(0, 60, (240, 2)), axis=0)
+    facts = [(h, r, t) for h, t in pairs.tolist() for r in (0, 1)]  # who is in relation 0 is in relation 1
+    facts += [(h, 2, t) for h, t in rng.integers(0, 60, (240, 2)).tolist()]
+    held_out = [(h, 0, t) for h, t in pairs[::6].tolist()]
+    world = dataset_of([fact for fact in facts if fact not in held_out], 60, 3, valid=held_out)
+    changes = {
+        "hops": 1,
+        "num_envs": 128,
+        "rollouts": 12,
+        "walks": 4,
+        "batch": 256,
+        "validate_every": 12,
+        "max_out_degree": 0,
+    }
+    settings = config(kind, **changes, entropy=0.01, learning_rate=1e-2, directions="tail", beam=64)
+    settings = replace(settings, network=replace(settings.network, entity_dim=0))
+    agent = kind.fit(world, settings, tmp_path)
+    untrained = kind.trainer(world, settings, tmp_path / "untrained").agent
+    after, before = (evaluate(a, world, "valid", progress=False).metrics["tail"]["mrr"] for a in (agent, untrained))
+    assert after > max(0.7, before + 0.1)
 
 
 @pytest.mark.parametrize(("algorithm", "policy"), [(MaskablePPO, MaskableCandidatePolicy), (PPO, CandidatePolicy)])
