@@ -69,7 +69,8 @@ def make_batches(
     """
     askable = np.flatnonzero(answered)
     width = np.int64(pairs[:, 1].max(initial=0)) + 1
-    _, first, question = np.unique(pairs[askable, 0] * width + pairs[askable, 1], return_index=True, return_inverse=True)
+    key = pairs[askable, 0] * width + pairs[askable, 1]
+    _, first, question = np.unique(key, return_index=True, return_inverse=True)
     distinct = pairs[askable[first]]
     by_question = np.argsort(question, kind="stable")
     starts = np.append(np.searchsorted(question[by_question], np.arange(len(distinct))), len(question))

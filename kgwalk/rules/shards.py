@@ -1,4 +1,4 @@
-"""Mining in shards: the heads divided among miners, and what they find put together as one miner would have found it."""
+"""Mining in shards: heads divided among miners, and what they find put together as one would have found it."""
 
 from __future__ import annotations
 
