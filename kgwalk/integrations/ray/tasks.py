@@ -25,12 +25,13 @@ _QUIET: dict[str, Any] = {"log_to_driver": False, "logging_level": "ERROR"}
 
 
 @contextmanager
-def connected(address: str | None = None) -> Iterator[None]:
+def connected(address: str | None = None, *, num_cpus: int | None = None) -> Iterator[None]:
     """A connection to a running cluster, or a local one that ends with the block; one that is open already is used.
 
     Args:
         address: as ``ray.init`` takes it, such as ``"10.0.0.1:6379"``; ``$RAY_ADDRESS`` by default. Without either a
-            cluster of this machine's processors is started.
+            cluster of this machine is started.
+        num_cpus: what that cluster takes the machine to have; all its processors by default.
 
     Raises:
         ConnectionError: no cluster answers there.
@@ -41,7 +42,9 @@ def connected(address: str | None = None) -> Iterator[None]:
     address = address or os.environ.get("RAY_ADDRESS")
     if address is None or address == "local":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported about a cluster nobody asked for
-        ray.init("local", include_dashboard=False, object_store_memory=_OBJECT_STORE, **_QUIET)
+        ray.init(
+            "local", num_cpus=num_cpus, include_dashboard=False, object_store_memory=_OBJECT_STORE, **_QUIET
+        )
     else:
         ray.init(address, **_QUIET)
     try:
