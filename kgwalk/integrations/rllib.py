@@ -1,4 +1,4 @@
-"""Ray RLlib on kgwalk's environments: PPO with the new API stack, masks respected. Needs the extras ``ray`` and ``agents``.
+"""RLlib on kgwalk's environments: PPO of the new API stack, masks respected. Needs the extras ``ray`` and ``agents``.
 
     config = ppo_config("KGWalk-Family")
     algorithm = config.build_algo()

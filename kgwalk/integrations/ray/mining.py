@@ -9,7 +9,7 @@ from functools import partial
 from kgwalk import rules
 from kgwalk.data import Dataset
 from kgwalk.integrations.ray.graphs import GraphFile
-from kgwalk.integrations.ray.tasks import Progress, num_cpus, run_shards
+from kgwalk.integrations.ray.tasks import Progress, processors, run_shards
 from kgwalk.protocols import Ids
 from kgwalk.rules import Mined, MiningConfig
 from kgwalk.rules.shards import Part, divide_heads, merge
@@ -58,7 +58,7 @@ def mine(
     """
     began = time.perf_counter()
     job = _Job(GraphFile.walked(dataset), config or MiningConfig(), seed, rounds)
-    heads = divide_heads(dataset.graph, max(1, num_cpus() // threads) if shards is None else shards)
+    heads = divide_heads(dataset.graph, max(1, processors() // threads) if shards is None else shards)
     parts = run_shards(partial(_mine, job), heads, threads=threads, retries=retries, progress=progress)
     return merge(parts, dataset.graph, time.perf_counter() - began)
 

@@ -42,9 +42,7 @@ def connected(address: str | None = None, *, num_cpus: int | None = None) -> Ite
     address = address or os.environ.get("RAY_ADDRESS")
     if address is None or address == "local":
         os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is reported about a cluster nobody asked for
-        ray.init(
-            "local", num_cpus=num_cpus, include_dashboard=False, object_store_memory=_OBJECT_STORE, **_QUIET
-        )
+        ray.init("local", num_cpus=num_cpus, include_dashboard=False, object_store_memory=_OBJECT_STORE, **_QUIET)
     else:
         ray.init(address, **_QUIET)
     try:
@@ -53,7 +51,7 @@ def connected(address: str | None = None, *, num_cpus: int | None = None) -> Ite
         ray.shutdown()
 
 
-def num_cpus() -> int:
+def processors() -> int:
     """Processors of the cluster."""
     return max(1, int(ray.cluster_resources().get("CPU", 1)))
 
