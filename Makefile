@@ -9,10 +9,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
+RAY := .venv-ray
+RAY_STAMP := $(RAY)/.up-to-date
 METADATA := pyproject.toml setup.py constraints.txt
 CORE := $(wildcard csrc/core/*.cpp csrc/core/*.h csrc/bindings/*.cpp csrc/bindings/*.h)
 CPP := $(wildcard csrc/*/*.cpp csrc/*/*.h)
 PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
+RAY_PIP := $(RAY)/bin/python -m pip --disable-pip-version-check -qq
 SPEED := $(basename $(notdir $(wildcard benchmarks/*_speed.py)))
 FUZZ_INPUTS ?= 100000
 PYTEST_ARGS ?=
@@ -20,7 +23,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 CSRC := $(MAKE) --no-print-directory -C csrc -j$(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-python test-cpp test-packaging test-pykeen lint tidy format bench report sanitize fuzz docs clean
+.PHONY: help setup quickstart test test-python test-cpp test-packaging test-pykeen test-ray lint tidy format bench report sanitize fuzz docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +72,20 @@ test-pykeen: setup  ## our embedding models against PyKEEN's, and models that Py
 	@$(BIN)/python -c 'from importlib.metadata import version; version("pykeen")' 2>/dev/null \
 	  || $(PIP) install --no-compile -c constraints.txt -e ".[kge]"
 	$(BIN)/python -m pytest tests/pykeen $(PYTEST_ARGS)
+
+# RLlib takes Gymnasium 1.2.2 only, so this leg has an environment of its own; the C++ core is that of .venv.
+test-ray: setup $(RAY_STAMP)  ## a cluster on this machine, RLlib, and the environments on its Gymnasium; saves the outcome
+	OMP_NUM_THREADS=1 $(RAY)/bin/python -m benchmarks.ray_leg --save -- $(PYTEST_ARGS)
+
+$(RAY_STAMP): pyproject.toml constraints.txt constraints-ray.txt
+	@[ -x $(RAY)/bin/python ] || { echo "making $(RAY)"; $(PYTHON) -m venv $(RAY); }
+	@grep -v '^gymnasium==' constraints.txt | cat - constraints-ray.txt > $(RAY)/constraints.txt
+	@$(RAY_PIP) install --no-compile "pip>=25.1"
+	@echo "installing torch"
+	@$(RAY_PIP) install --no-compile -c $(RAY)/constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+	@echo "installing kgwalk and Ray"
+	@KGWALK_COMPILED=1 $(RAY_PIP) install --no-compile -c $(RAY)/constraints.txt -e ".[agents,ray]" pytest hypothesis
+	@touch $@
 
 lint: setup  ## everything static: ruff, mypy, stubs, spelling, clang-format, clang-tidy
 	$(BIN)/ruff check .

@@ -16,18 +16,18 @@ def needs_recompile(obj: str, src: str) -> bool:
 
 ParallelCompile("KGWALK_BUILD_JOBS", default=0, needs_recompile=needs_recompile).install()
 
-setup(
-    ext_modules=[
-        Pybind11Extension(
-            "kgwalk._core",
-            sorted(glob("csrc/core/*.cpp") + glob("csrc/bindings/*.cpp")),
-            include_dirs=["csrc"],
-            depends=headers,
-            cxx_std=17,
-            # Neither -march=native nor -ffast-math, and no fused multiply-add, which would round differently where the
-            # CPU has it: one binary that runs on every CPU and gives the same numbers.
-            extra_compile_args=["-O3", "-ffp-contract=off", "-Wall", "-Wextra"],
-        )
-    ],
-    cmdclass={"build_ext": build_ext},
+extension = Pybind11Extension(
+    "kgwalk._core",
+    sorted(glob("csrc/core/*.cpp") + glob("csrc/bindings/*.cpp")),
+    include_dirs=["csrc"],
+    depends=headers,
+    cxx_std=17,
+    # Neither -march=native nor -ffast-math, and no fused multiply-add, which would round differently where the CPU has
+    # it: one binary that runs on every CPU and gives the same numbers.
+    extra_compile_args=["-O3", "-ffp-contract=off", "-Wall", "-Wextra"],
 )
+
+# A second environment of the same Python takes the core that the first has compiled in place (`make test-ray`).
+compiled = "KGWALK_COMPILED" in os.environ
+
+setup(ext_modules=[] if compiled else [extension], cmdclass={"build_ext": build_ext})

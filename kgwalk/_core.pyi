@@ -508,10 +508,19 @@ class RuleMiner:
         zero: bool = True,
         min_support: int = 2,
         min_confidence: float = 0.001,
+        heads: Ids | None = None,
         slices: int = 64,
         seed: int = 0,
     ) -> None:
-        """ValueError on a setting that makes no sense, or cyclic rules too long to be counted; TypeError on no graph."""
+        """Rules whose head is one of the forward relations ``heads`` or the inverse of one; None for all.
+
+        Miners of a part of the heads find, in the same rounds, the rules about theirs that a miner of all finds.
+
+        Raises:
+            ValueError: a setting that makes no sense, or cyclic rules too long to be counted.
+            IndexError: a head that is no forward relation.
+            TypeError: no graph.
+        """
     def step(self) -> bool:
         """One round; False if none is left after it. Threaded."""
     @property

@@ -30,8 +30,8 @@ Aggregation aggregation_of(const std::string& name) {
 void register_rule_mining(py::module_& m) {
   py::class_<RuleMiner>(m, "RuleMiner")
       .def(py::init([](const py::object& graph, int max_length, bool object_identity, bool cyclic, bool constants,
-                       bool existential, bool zero, std::int64_t min_support, double min_confidence, int slices,
-                       std::uint64_t seed) {
+                       bool existential, bool zero, std::int64_t min_support, double min_confidence,
+                       const std::optional<Array<RelationId>>& heads, int slices, std::uint64_t seed) {
              MinerConfig config;
              config.max_length = max_length;
              config.object_identity = object_identity;
@@ -40,6 +40,11 @@ void register_rule_mining(py::module_& m) {
              config.existential = existential;
              config.zero = zero;
              config.filter = {min_support, min_confidence};
+             if (heads) {
+               const auto chosen = view(*heads, "heads");
+               if (chosen.empty()) throw std::invalid_argument("heads: expected one relation or more, or None for all");
+               config.heads.assign(chosen.begin(), chosen.end());
+             }
              config.slices = slices;
              config.seed = seed;
              const Expand expand = as_expand(graph);
@@ -48,7 +53,8 @@ void register_rule_mining(py::module_& m) {
            }),
            py::arg("graph"), py::kw_only(), py::arg("max_length") = 3, py::arg("object_identity") = false,
            py::arg("cyclic") = true, py::arg("constants") = true, py::arg("existential") = true, py::arg("zero") = true,
-           py::arg("min_support") = 2, py::arg("min_confidence") = 0.001, py::arg("slices") = 64, py::arg("seed") = 0)
+           py::arg("min_support") = 2, py::arg("min_confidence") = 0.001, py::arg("heads") = py::none(),
+           py::arg("slices") = 64, py::arg("seed") = 0)
       .def("step", &RuleMiner::step, py::call_guard<py::gil_scoped_release>())
       .def_property_readonly("rounds", py::cpp_function(&RuleMiner::rounds, py::call_guard<py::gil_scoped_release>()))
       .def_property_readonly("total_rounds", &RuleMiner::total_rounds)

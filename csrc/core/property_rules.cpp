@@ -13,9 +13,10 @@ constexpr std::int32_t kNoProperty = -1;
 
 }  // namespace
 
-PropertyRules::PropertyRules(const RelationIndex& index, bool object_identity)
+PropertyRules::PropertyRules(const RelationIndex& index, bool object_identity, const std::vector<char>& is_head)
     : index_(index),
       object_identity_(object_identity),
+      is_head_(is_head),
       holder_(static_cast<std::size_t>(index.num_runs())),
       of_edge_(static_cast<std::size_t>(index.num_edges())),
       loops_(static_cast<std::size_t>(index.num_relations())),
@@ -100,8 +101,14 @@ void PropertyRules::constants(const RuleFilter& filter, RuleSet& out) const {
         if (static_cast<std::int64_t>(who.size()) < filter.min_support) return;
         worker.met.clear();
         for (const EntityId x : who) {
-          for (const std::int32_t p : properties(x)) {
-            if (p != kNoProperty && worker.count[static_cast<std::size_t>(p)]++ == 0) worker.met.push_back(p);
+          auto property = properties(x).begin();
+          for (const RelationIndex::Run& run : index_.runs(x)) {
+            const auto end = property + static_cast<std::ptrdiff_t>(index_.tails(run).size());
+            if (!wanted(run.relation)) property = end;
+            for (; property != end; ++property) {
+              const std::int32_t p = *property;
+              if (p != kNoProperty && worker.count[static_cast<std::size_t>(p)]++ == 0) worker.met.push_back(p);
+            }
           }
         }
         std::sort(worker.met.begin(), worker.met.end());
@@ -164,6 +171,7 @@ void PropertyRules::existentials(const RuleFilter& filter, RuleSet& out) const {
         const auto who = members(head);
         if (static_cast<std::int64_t>(who.size()) < filter.min_support) return;
         const RelationId h = relation(head);
+        if (!wanted(h)) return;
         const EntityId c = constant(head);
         std::fill(support.begin(), support.end(), 0);
         std::int64_t own = 0;          // X of which b is true by the head's own fact only, b being h
@@ -206,6 +214,7 @@ void PropertyRules::zeros(const RuleFilter& filter, RuleSet& out) const {
   std::int64_t present = 0;
   for (EntityId e = 0; e < index_.num_entities(); ++e) present += index_.has_edges(e);
   for (std::int32_t head = 0; head < num_properties(); ++head) {
+    if (!wanted(relation(head))) continue;
     const auto support = static_cast<std::int64_t>(members(head).size());
     const std::int64_t predictions = present - (constant(head) == kSelf ? 0 : 1);
     if (support > 0 && filter.keeps(support, predictions)) append(head, -1, kVariable, support, predictions, out);

@@ -25,7 +25,9 @@ struct RuleFilter {
 /// X is never the entity c or d itself. With object identity A is neither X nor c. A fact is no evidence for itself.
 class PropertyRules {
  public:
-  PropertyRules(const RelationIndex& index, bool object_identity);
+  /// @param is_head  by forward relation: whether rules about it and its inverse are wanted, as heads; kept by
+  /// reference
+  PropertyRules(const RelationIndex& index, bool object_identity, const std::vector<char>& is_head);
 
   /// Appends what the filter keeps. Threaded; the order does not depend on it.
   void constants(const RuleFilter& filter, RuleSet& out) const;
@@ -36,6 +38,9 @@ class PropertyRules {
   // Property p < num_runs: "has b to d", d's run of the inverse of b. From there on: num_runs + b, "has b to itself", b
   // forward.
   RelationId relation(std::int32_t property) const;
+  bool wanted(RelationId head) const {
+    return is_head_[static_cast<std::size_t>(head < index_.num_relations() ? head : index_.inverse(head))] != 0;
+  }
   EntityId constant(std::int32_t property) const;
   std::int32_t num_properties() const { return index_.num_runs() + index_.num_relations(); }
   Span<const EntityId> members(std::int32_t property) const;
@@ -47,6 +52,7 @@ class PropertyRules {
 
   const RelationIndex& index_;
   bool object_identity_;
+  const std::vector<char>& is_head_;
   std::vector<EntityId> holder_;              // by run: whose it is
   std::vector<std::int32_t> of_edge_;         // by edge, in the index's order
   std::vector<std::int32_t> first_edge_;      // by entity

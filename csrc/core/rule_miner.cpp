@@ -35,6 +35,18 @@ MinerConfig checked(const MinerConfig& config) {
   return config;
 }
 
+std::vector<char> marked(const std::vector<RelationId>& heads, RelationId num_relations) {
+  std::vector<char> is_head(static_cast<std::size_t>(num_relations), heads.empty());
+  for (const RelationId head : heads) {
+    if (head < 0 || head >= num_relations) {
+      throw std::out_of_range("heads: relation " + std::to_string(head) + " is not in [0, " +
+                              std::to_string(num_relations) + ")");
+    }
+    is_head[static_cast<std::size_t>(head)] = 1;
+  }
+  return is_head;
+}
+
 template <class T>
 void shuffle(std::vector<T>& items, CounterRng rng) {
   for (std::size_t i = items.size(); i > 1; --i) std::swap(items[i - 1], items[rng.below(i)]);
@@ -43,7 +55,10 @@ void shuffle(std::vector<T>& items, CounterRng rng) {
 }  // namespace
 
 RuleMiner::RuleMiner(const Expand& expand, const MinerConfig& config)
-    : config_(checked(config)), index_(expand), code_(index_.num_relations(), config.cyclic ? config.max_length : 1) {
+    : config_(checked(config)),
+      index_(expand),
+      code_(index_.num_relations(), config.cyclic ? config.max_length : 1),
+      is_head_(marked(config.heads, index_.num_relations())) {
   const auto num_relations = static_cast<std::size_t>(index_.num_relations());
   facts_.resize(num_relations);
   facts_seen_.resize(num_relations);
@@ -51,7 +66,7 @@ RuleMiner::RuleMiner(const Expand& expand, const MinerConfig& config)
   for (EntityId e = 0; e < index_.num_entities(); ++e) {
     for (const RelationIndex::Run& run : index_.runs(e)) {
       sources_[static_cast<std::size_t>(run.relation)].push_back(e);
-      if (run.relation >= index_.num_relations()) continue;
+      if (run.relation >= index_.num_relations() || !is_head_[static_cast<std::size_t>(run.relation)]) continue;
       for (const EntityId tail : index_.tails(run)) {
         facts_[static_cast<std::size_t>(run.relation)].push_back({e, run.relation, tail});
       }
@@ -94,7 +109,7 @@ bool RuleMiner::step() {
   const std::lock_guard<std::mutex> lock(mutex_);
   if (rounds_ == total_rounds()) return false;
   if (rounds_ == 0) {
-    const PropertyRules properties(index_, config_.object_identity);
+    const PropertyRules properties(index_, config_.object_identity, is_head_);
     if (config_.constants) properties.constants(config_.filter, properties_);
     if (config_.existential) properties.existentials(config_.filter, properties_);
     if (config_.zero) properties.zeros(config_.filter, properties_);

@@ -19,6 +19,7 @@ struct MinerConfig {
   bool object_identity = false;
   bool cyclic = true, constants = true, existential = true, zero = true;
   RuleFilter filter;
+  std::vector<RelationId> heads;  ///< forward relations that rules are looked for about, as heads; empty for all
   int slices = 64;                ///< into how many the facts and the sources of a relation are cut, small ones less
   std::int64_t min_facts = 64;    ///< in a slice
   std::int64_t min_sources = 16;  ///< in a slice
@@ -35,9 +36,13 @@ struct MinerConfig {
 /// the lucky ones: their support is on the high side until more is seen.) A body found late is followed from the slices
 /// it missed when their turn comes again: after total_rounds() everything is exact. Same seed and rounds, same rules,
 /// whatever the number of threads.
+///
+/// What is counted of a rule depends on no rule with another head: miners of a part of the heads each find, in the same
+/// rounds, the same rules about theirs as one of all, in the same order and with the same errors.
 class RuleMiner {
  public:
-  /// @throws std::invalid_argument on a config that makes no sense, std::out_of_range on a corrupt graph
+  /// @throws std::invalid_argument on a config that makes no sense, std::out_of_range on a corrupt graph or a head that
+  /// is no forward relation
   RuleMiner(const Expand& expand, const MinerConfig& config);
 
   /// One round. False if there was nothing left to do.
@@ -87,7 +92,8 @@ class RuleMiner {
   MinerConfig config_;
   RelationIndex index_;
   BodyCode code_;
-  std::vector<std::vector<Triple>> facts_;      // by relation, shuffled
+  std::vector<char> is_head_;                   // by forward relation
+  std::vector<std::vector<Triple>> facts_;      // by relation, shuffled; of heads only
   std::vector<std::int64_t> facts_seen_;        // by relation
   std::vector<std::vector<EntityId>> sources_;  // by directed relation, shuffled
   std::int64_t rounds_ = 0;

@@ -12,6 +12,7 @@ import typer
 from rich.markup import escape
 from rich.table import Table
 
+from kgwalk.cli.cluster import Ray, RayAddress, cluster
 from kgwalk.cli.console import err, out, progress_bar
 from kgwalk.cli.options import DataDir, Split, Threads
 from kgwalk.cli.runs import import_agents, load_dataset, use_core_threads, use_threads
@@ -54,13 +55,27 @@ def mine(
     ] = None,
     data_dir: DataDir = None,
     threads: Threads = None,
+    ray: Ray = False,
+    ray_address: RayAddress = None,
+    shards: Annotated[
+        int | None,
+        typer.Option(min=1, help="--ray: tasks that share the relations.", show_default="one a processor"),
+    ] = None,
 ) -> None:
     """Mine the rules of a dataset's training graph, and write them as AnyBURL does.
 
     Without --out they go to `wn18rr-rules.txt`, say. Can be stopped at any time: Ctrl-C keeps what was found so far.
+
+    With --ray each task mines the rules about some of the relations, and --threads are those of a task, 1 if not given.
+    The rules are the same. Ctrl-C gives them up.
     """
     from kgwalk.rules import MiningConfig, count_kinds, write_rules
 
+    ray = ray or ray_address is not None
+    if ray and seconds is not None:
+        raise ValueError("--seconds is for one process, tasks would spend them differently: with --ray give --rounds")
+    if shards is not None and not ray:
+        raise ValueError("--shards goes with --ray")
     config = MiningConfig(
         max_length=max_length,
         object_identity=object_identity,
@@ -74,8 +89,20 @@ def mine(
     standing = next(folder for folder in file.absolute().parents if folder.exists())
     if not (standing.is_dir() and os.access(standing, os.W_OK)):
         raise OSError(f"--out {file}: {standing} is no folder that can be written to; choose another")
-    use_core_threads(threads)
-    mined = _mine(data, config, seed, rounds, seconds)
+    if ray:
+        with cluster(ray_address) as mining, progress_bar() as show_progress:
+            mined = mining.mine(
+                data,
+                config,
+                seed=seed,
+                rounds=rounds,
+                shards=shards,
+                threads=threads or 1,
+                progress=lambda done, total: show_progress("mining", done, total),
+            )
+    else:
+        use_core_threads(threads)
+        mined = _mine(data, config, seed, rounds, seconds)
     write_rules(file, mined.rules, data, skip_bad=True)
     kinds = ", ".join(f"{count:,} {kind}" for kind, count in count_kinds(mined.rules).items() if count)
     rounds_done = f"{mined.rounds:,} rounds" if mined.exact else f"{mined.rounds:,} of {mined.total_rounds:,} rounds"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -61,6 +61,11 @@ def with_scorers(
     weight = 1.0 if rerank_weight is None else rerank_weight
     reranked: Agent = import_agents().Reranked(agent, load_scorer(rerank, dataset), weight)
     return reranked
+
+
+def load_with_scorers(folder: Path, dataset: Dataset, **options: Any) -> Agent:
+    """The agent that was saved in a folder, as ``with_scorers`` makes it."""
+    return with_scorers(import_agents().load(folder, dataset), dataset, **options)
 
 
 def _prune(agent: Agent, scorer: Scorer, max_actions: int) -> None:

@@ -7,22 +7,30 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 from rich.table import Table
 
+from kgwalk.cli.cluster import Ray, RayAddress
 from kgwalk.cli.console import err, out
 from kgwalk.cli.options import DataDir, Threads
 from kgwalk.cli.runs import Run, clear, has_model, import_agents, is_run, label_dataset, load_dataset, use_threads
+from kgwalk.cli.seeds import parse_seeds, train_with_seeds
 from kgwalk.cli.settings import apply_settings, fields_of
 from kgwalk.cli.teacher import choose
+
+if TYPE_CHECKING:
+    from kgwalk.data import Dataset
 
 TrainOn = Annotated[
     str,
     typer.Argument(metavar="DATASET", help="Id (KGWalk-WN18RR, or just WN18RR), or the folder of one's own data."),
 ]
 Seed = Annotated[int, typer.Option(help="Seed: the same seed and threads give the same metrics.")]
+Seeds = Annotated[
+    str | None, typer.Option(metavar="0,1,2", help="Train once for each of these seeds.", show_default=False)
+]
 Settings = Annotated[
     list[str] | None,
     typer.Option("--set", metavar="KEY=VALUE", help="Change a field of the agent's configuration; can be repeated."),
@@ -62,6 +70,9 @@ def train(
     folder: Folder = None,
     data_dir: DataDir = None,
     threads: Threads = None,
+    seeds: Seeds = None,
+    ray: Ray = False,
+    ray_address: RayAddress = None,
 ) -> None:
     """Train an agent on a dataset.
 
@@ -72,7 +83,28 @@ def train(
 
     With --teacher, `nser` is trained to arrive at the items that the scorer lists first (`positives=teacher`), `pgpr`
     is paid for what it finds plausible as much as for a hit (`teacher_reward=1`); --set has the last word.
+
+    With --seeds each seed has a run of its own, one after the other or, with --ray, as tasks of a cluster. Then
+    --threads are those of a task, 1 if not given.
     """
+    ray = ray or ray_address is not None
+    if ray and seeds is None:
+        raise ValueError("--ray trains several seeds at once: give --seeds")
+    if seeds is not None:
+        if folder is not None or teacher is not None or from_stage is not None or show_config:
+            raise ValueError("--folder, --teacher, --from-stage and --show-config are for one seed, not for --seeds")
+        at_home = folder_of(dataset, data_dir)
+        source = str(Path(dataset).absolute()) if Path(dataset).is_dir() else dataset
+        train_with_seeds(
+            partial(run_training, source, agent, set_=set_, data_dir=data_dir and data_dir.absolute()),
+            {each: default_folder(at_home, agent, each) for each in parse_seeds(seeds)},
+            resume=resume,
+            restart=restart,
+            threads=threads,
+            ray=ray,
+            address=ray_address,
+        )
+        return
     settings, prepare = tuple(set_ or ()), None
     if teacher is not None:
         chosen = choose(agent, teacher, lambda name: default_folder(folder_of(dataset, data_dir), name, seed))
@@ -116,13 +148,14 @@ def run_training(
     labels: int | None = None,
     settled: Sequence[str] = (),
     prepare: Callable[[int], None] | None = None,
+    share: Callable[[Dataset], Dataset] | None = None,
     then: str = "kgwalk evaluate",
 ) -> None:
-    """What all commands that train do; the arguments are their options, but for the last four.
+    """What all commands that train do; the arguments are their options, but for the last five.
 
     ``labels`` is the seed of the labelled split to train on, None for the dataset's own split; ``settled`` are settings
     that ``set_`` must leave alone; ``prepare`` is called with the number of threads before the agent looks for what it
-    stands on; ``then`` is what to call with the run next.
+    stands on; ``share`` gives the dataset over graphs that processes share; ``then`` is what to call with the run next.
     """
     if resume and restart:
         raise ValueError("--resume goes on and --restart begins anew: give one of them")
@@ -131,6 +164,8 @@ def run_training(
     resume = resume or from_stage is not None
     agent_class = import_agents().get(agent)
     data = load_dataset(dataset, data_dir)
+    if share is not None:
+        data = share(data)
     if labels is not None:
         data = label_dataset(data, labels)
     folder = folder or default_folder(data.card.folder or data.name, agent, seed)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
-from typing import NamedTuple
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,18 +12,22 @@ from rich.progress import track
 
 from kgwalk._core import Graph
 from kgwalk.data.dataset import Dataset, Directions
+from kgwalk.evaluation.batches import Batch, BatchRunner, Measured, make_batches, measure
 from kgwalk.evaluation.candidates import CandidateTable, candidates_for
 from kgwalk.evaluation.metrics import auc_pr, expected_average_precision
 from kgwalk.evaluation.protocol import Protocol
-from kgwalk.evaluation.ranking import check_finite, dense_ranks, filtered_ranks, scores_of
 from kgwalk.evaluation.report import DirectionReport, Report
-from kgwalk.protocols import Agent, DenseAgent, Ids, Ranked
-
-Rows = NDArray[np.int64]
+from kgwalk.protocols import Agent
 
 
 def evaluate(
-    agent: Agent, dataset: Dataset, split: str = "test", protocol: Protocol | None = None, *, progress: bool = True
+    agent: Agent,
+    dataset: Dataset,
+    split: str = "test",
+    protocol: Protocol | None = None,
+    *,
+    progress: bool = True,
+    runner: BatchRunner | None = None,
 ) -> Report:
     """Measure an agent on a split.
 
@@ -38,6 +41,7 @@ def evaluate(
         split: Name of one of the dataset's splits.
         protocol: What the numbers shall mean; ``Protocol()`` by default.
         progress: Show a progress bar where stderr is a terminal.
+        runner: Who measures the batches, in this process if None; ``kgwalk.integrations.ray`` has one for a cluster.
 
     Returns:
         Ranking metrics; on NELL-995's ``test`` also MAP, on Countries AUC-PR.
@@ -66,13 +70,11 @@ def evaluate(
 
     ranks = np.full(len(queries), np.inf)
     scores = np.full(len(pairs) - len(queries), -np.inf)
-    for answers, asked, rows in _ask(agent, graph, pairs, answered, protocol.batch_size, progress):
-        is_query = asked < len(queries)
-        own = asked[is_query]
-        ranks[own] = answers.ranks(queries[own], known, rows[is_query])
-        if candidates is not None:
-            other = asked[~is_query] - len(queries)
-            scores[other] = answers.scores(rows[~is_query], candidates.entities[other])
+    batches = list(make_batches(pairs, queries, candidates, answered, protocol.batch_size))
+    asked = [batch for batch, _, _ in batches]
+    found = _measure_here(agent, graph, known, asked, progress) if runner is None else runner(asked)
+    for (_, own, other), measured in zip(batches, found, strict=True):
+        ranks[own], scores[other] = measured
 
     ends = np.cumsum([len(part) for part in parts.values()])
     reports = {
@@ -99,73 +101,13 @@ def evaluate(
     )
 
 
-class _Lists(NamedTuple):
-    """Answers as ranked lists, one for each question."""
-
-    ranked: Ranked
-
-    def ranks(self, queries: Ids, known: Graph | None, rows: Rows) -> NDArray[np.float64]:
-        return filtered_ranks(self.ranked, queries, known, rows)
-
-    def scores(self, rows: Rows, entities: Ids) -> NDArray[np.float64]:
-        return scores_of(self.ranked, rows, entities)
-
-
-class _Block(NamedTuple):
-    """Answers as scores of all entities, a row for each question: nothing is sorted."""
-
-    block: NDArray[np.float32]
-
-    def ranks(self, queries: Ids, known: Graph | None, rows: Rows) -> NDArray[np.float64]:
-        return dense_ranks(self.block, queries, known, rows)
-
-    def scores(self, rows: Rows, entities: Ids) -> NDArray[np.float64]:
-        return self.block[rows, entities].astype(np.float64)
-
-
-class _Batch(NamedTuple):
-    """Answers to some questions, the rows of ``pairs`` they answer, and which of the answers is whose."""
-
-    answers: _Lists | _Block
-    asked: Rows
-    rows: Rows
-
-
-def _ask(
-    agent: Agent, graph: Graph, pairs: Ids, answered: NDArray[np.bool_], batch_size: int, progress: bool
-) -> Iterator[_Batch]:
-    """Put each distinct (source, relation) of the answered ``pairs`` to the agent once, in batches."""
-    askable = np.flatnonzero(answered)
-    key = pairs[askable, 0] * np.int64(graph.stay + 1) + pairs[askable, 1]
-    _, first, question = np.unique(key, return_index=True, return_inverse=True)
-    distinct = pairs[askable[first]]
-    by_question = np.argsort(question, kind="stable")
-    starts = np.append(np.searchsorted(question[by_question], np.arange(len(distinct))), len(question))
-
+def _measure_here(
+    agent: Agent, graph: Graph, known: Graph | None, batches: Sequence[Batch], progress: bool
+) -> Iterator[Measured]:
     console = Console(stderr=True)
-    begins = range(0, len(distinct), batch_size)
     hidden = not (progress and console.is_terminal)
-    for begin in track(begins, "answering", console=console, transient=True, disable=hidden):
-        block = distinct[begin : begin + batch_size]
-        asked = by_question[starts[begin] : starts[begin + len(block)]]
-        untold = np.column_stack([block, np.full(len(block), -1, dtype=np.int32)])
-        answers = _answers(agent, np.ascontiguousarray(untold, dtype=np.int32), graph)
-        yield _Batch(answers, askable[asked], question[asked] - begin)
-
-
-def _answers(agent: Agent, queries: Ids, graph: Graph) -> _Lists | _Block:
-    """What the agent says, in the form that costs least."""
-    if isinstance(agent, DenseAgent):
-        block = agent.scores(queries, graph)
-        shape = len(queries), graph.num_entities
-        if block.shape != shape:
-            raise ValueError(f"agent {agent.name!r} gave scores of shape {block.shape}; expected {shape}")
-        check_finite(block, queries)
-        return _Block(block)
-    ranked = agent.answer(queries, graph)
-    if len(ranked.offsets) != len(queries) + 1:
-        raise ValueError(f"agent {agent.name!r} gave {len(ranked.offsets) - 1} answer lists for {len(queries)} queries")
-    return _Lists(ranked)
+    for batch in track(batches, "answering", console=console, transient=True, disable=hidden):
+        yield measure(agent, graph, known, batch)
 
 
 def _candidate_metrics(

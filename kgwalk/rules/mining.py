@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from kgwalk import _core
 from kgwalk._core import Graph, RuleSet
+from kgwalk.protocols import Ids
 
 Stopped = Literal["done", "rounds", "seconds", "interrupted"]
 
@@ -89,6 +90,7 @@ def mine(
     seed: int = 0,
     rounds: int | None = None,
     seconds: float | None = None,
+    heads: Ids | None = None,
     progress: Progress | None = None,
 ) -> Mined:
     """Mine the rules of a graph until everything is counted exactly or the budget is spent.
@@ -103,9 +105,11 @@ def mine(
         seed: of the order in which facts and sources are looked at, from 0 to 2^64 - 1.
         rounds: most rounds, 1 or more; None for no limit.
         seconds: no round begins after so many; None for no limit.
+        heads: forward relations; only rules about these and their inverses are mined, the same ones as if all were.
         progress: called after every round.
 
     Raises:
+        IndexError: a head that is no forward relation.
         ValueError: a budget of nothing, a seed out of range, or a configuration that the miner refuses.
         KeyboardInterrupt: Ctrl-C before the first round was done.
     """
@@ -117,7 +121,8 @@ def mine(
         raise ValueError(f"seconds: expected a positive number, got {seconds}")
     began = time.perf_counter()
     config = config or MiningConfig()
-    miner = _core.RuleMiner(graph, **{own.name: getattr(config, own.name) for own in fields(MiningConfig)}, seed=seed)
+    settings = {own.name: getattr(config, own.name) for own in fields(MiningConfig)}
+    miner = _core.RuleMiner(graph, **settings, heads=heads, seed=seed)
     stopped: Stopped = "done"
     try:
         # Python hears of Ctrl-C when the round's C++ returns, so a round is whole or was not begun.
