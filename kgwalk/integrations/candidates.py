@@ -115,14 +115,15 @@ class CandidateNetwork(nn.Module):
                 ``trail`` (``kgwalk.wrappers.Trail``) is used if it is there; else the last relation is all that is
                 known of it.
         """
-        tensors = {key: torch.as_tensor(value) for key, value in observation.items()}
+        device = self.relations.device
+        tensors = {key: torch.as_tensor(value).to(device) for key, value in observation.items()}
         source, asked, at, last, step = (
             tensors[key][:, 0].long() for key in ("source", "query_relation", "entity", "last_relation", "step")
         )
         if "trail" in tensors:
             trail = tensors["trail"].long()
         else:
-            trail = torch.full((len(step), self.horizon), self.none)
+            trail = torch.full((len(step), self.horizon), self.none, device=device)
             moved = torch.nonzero(step > 0)[:, 0]
             trail[moved, step[moved] - 1] = last[moved]
         mask = tensors["action_mask"] > 0
@@ -139,13 +140,14 @@ class CandidateNetwork(nn.Module):
 
     def begin(self, queries: Ids) -> Seen:
         """See ``kgwalk.protocols.Policy``."""
-        source, asked = torch.from_numpy(np.ascontiguousarray(queries.T[:2], dtype=np.int64))
-        trail = torch.full((len(queries), self.horizon), self.none)
+        device = self.relations.device
+        source, asked = torch.from_numpy(np.ascontiguousarray(queries.T[:2], dtype=np.int64)).to(device)
+        trail = torch.full((len(queries), self.horizon), self.none, device=device)
         return Seen(source, asked, source, trail, torch.zeros_like(source))
 
     def select(self, state: Seen, rows: NDArray[np.int64]) -> Seen:
         """See ``kgwalk.protocols.Policy``."""
-        index = torch.from_numpy(rows)
+        index = torch.from_numpy(rows).to(state.step.device)
         return Seen(*(field.index_select(0, index) for field in state))
 
     def logits(self, state: Seen, candidates: Candidates) -> Tensor:
@@ -160,17 +162,19 @@ class CandidateNetwork(nn.Module):
 
     def advance(self, state: Seen, moves: Moves) -> Seen:
         """See ``kgwalk.protocols.Policy``."""
+        device = state.step.device
         trail = state.trail.clone()
-        trail[torch.arange(len(trail)), state.step] = torch.from_numpy(moves.relations.astype(np.int64))
-        at = torch.from_numpy(moves.entities.astype(np.int64))
+        followed, at = (torch.from_numpy(ids.astype(np.int64)).to(device) for ids in (moves.relations, moves.entities))
+        trail[torch.arange(len(trail), device=device), state.step] = followed
         return Seen(state.source, state.asked, at, trail, state.step + 1)
 
     def _features(self, seen: Seen, candidates: Candidates) -> Tensor:
         """What a network sees, (n, width); a walker whose candidates are of one relation is seen to have chosen it."""
         counts = np.diff(candidates.offsets)
-        rows = torch.from_numpy(np.repeat(np.arange(len(counts)), counts))
-        is_open = self.relations.new_zeros(len(counts), self.none)
-        is_open[rows, torch.from_numpy(candidates.relations.astype(np.int64))] = 1.0
+        rows = np.repeat(np.arange(len(counts)), counts)
+        is_open = torch.zeros(len(counts), self.none)
+        is_open[torch.from_numpy(rows), torch.from_numpy(candidates.relations.astype(np.int64))] = 1.0
+        is_open = is_open.to(self.relations.device)
         known = torch.cat([seen.asked[:, None], seen.trail], dim=1)
         parts = [ragged.lookup(self.relations, known.reshape(-1)).reshape(len(counts), -1), self.open(is_open)]
         if self.entities is not None:
@@ -193,22 +197,23 @@ class CandidateNetwork(nn.Module):
         begins = np.flatnonzero(first)
         owner = rows[begins]
         run_of_row = np.concatenate([[0], np.cumsum(np.bincount(owner, minlength=len(offsets) - 1))])
-        at = state.at.numpy().astype(np.int32)
+        at = state.at.cpu().numpy().astype(np.int32)
         choices = Candidates(run_of_row.astype(np.int64), relations[begins], at[owner])
         of_relation = ragged.log_softmax(self._logits(self._features(state, choices), choices), choices.offsets)
         runs = np.concatenate([begins, [len(relations)]]).astype(np.int64)
         behind = Candidates(runs, relations, entities)
         chosen = self.select(state, owner.astype(np.int64))
         of_entity = ragged.log_softmax(self._logits(self._features(chosen, behind), behind), runs)
-        return of_entity + of_relation.repeat_interleave(torch.from_numpy(np.diff(runs)))
+        return of_entity + of_relation.repeat_interleave(torch.from_numpy(np.diff(runs)).to(of_entity.device))
 
 
 def legal_moves(observation: Mapping[str, Tensor], mask: Tensor) -> Candidates:
     """The moves of padded candidates that a mask (n, A) bool leaves, ragged."""
     offsets = np.zeros(len(mask) + 1, np.int64)
-    np.cumsum(mask.sum(dim=1).numpy(), out=offsets[1:])
+    np.cumsum(mask.sum(dim=1).cpu().numpy(), out=offsets[1:])
     relations, entities = (
-        observation[key][mask].numpy().astype(np.int32, copy=False) for key in ("relations", "entities")
+        torch.as_tensor(observation[key]).to(mask.device)[mask].cpu().numpy().astype(np.int32, copy=False)
+        for key in ("relations", "entities")
     )
     return Candidates(offsets, relations, entities)
 

@@ -62,7 +62,7 @@ class _Candidates:
         seen, candidates, mask = self.network.see(observation)
         if masks is None:
             return seen, candidates, mask
-        mask = mask & torch.as_tensor(masks).reshape(mask.shape).bool()
+        mask = mask & torch.as_tensor(masks, device=mask.device).reshape(mask.shape).bool()
         return seen, legal_moves(observation, mask), mask
 
     def forward(self, obs: Any, deterministic: bool = False, action_masks: Any = None) -> tuple[Tensor, Tensor, Tensor]:
@@ -71,11 +71,11 @@ class _Candidates:
         logits, values = self.network.evaluate(seen, candidates)
         log_probs = ragged.log_softmax(logits, candidates.offsets)
         if deterministic:
-            padded = torch.full(mask.shape, -torch.inf)
+            padded = log_probs.new_full(mask.shape, -torch.inf)
             padded[mask] = log_probs
             actions = padded.argmax(dim=1)
             return actions, values[:, None], padded.gather(1, actions[:, None])[:, 0]
-        rows = torch.arange(len(mask))
+        rows = torch.arange(len(mask), device=mask.device)
         seed = int(torch.randint(1 << 62, ()))
         drawn = ragged.sample(log_probs, candidates.offsets, rows, seed, rows, 0)
         return torch.nonzero(mask)[drawn, 1], values[:, None], log_probs[drawn]
@@ -86,7 +86,7 @@ class _Candidates:
         logits, values = self.network.evaluate(seen, candidates)
         log_probs = ragged.log_softmax(logits, candidates.offsets)
         place = mask.cumsum(dim=1).gather(1, actions.long()[:, None])[:, 0] - 1
-        chosen = log_probs[torch.from_numpy(candidates.offsets[:-1]) + place]
+        chosen = log_probs[torch.from_numpy(candidates.offsets[:-1]).to(mask.device) + place]
         return values[:, None], chosen, ragged.entropy(log_probs, candidates.offsets)
 
     def predict_values(self, obs: Any) -> Tensor:
