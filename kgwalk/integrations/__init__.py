@@ -1,0 +1,1 @@
+"""Adapters to other libraries. Each module needs the extra of its name; importing this package needs none."""
