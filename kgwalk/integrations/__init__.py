@@ -1,1 +1,1 @@
-"""Adapters to other libraries. Each module needs the extra of its name; importing this package needs none."""
+"""What plugs kgwalk into others' libraries; a module each, imported by who has the library."""
