@@ -13,6 +13,7 @@ from .reinforce import Reinforce, ReinforceConfig
 from .reranked import Reranked
 from .rule_guider import RuleGuider, RuleGuiderConfig
 from .rules import RuleAgent, RulesConfig
+from .sb3 import SB3Config, SB3MaskablePPO, SB3SplitPPO, SB3Walker
 from .scorer import ScorerAgent
 from .typed_embeddings import TransEDotAgent, TypedEmbeddingConfig
 from .walker import WalkerAgent
@@ -37,6 +38,10 @@ __all__ = [
     "RuleGuider",
     "RuleGuiderConfig",
     "RulesConfig",
+    "SB3Config",
+    "SB3MaskablePPO",
+    "SB3SplitPPO",
+    "SB3Walker",
     "ScorerAgent",
     "TransEDotAgent",
     "TypedEmbeddingConfig",

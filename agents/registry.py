@@ -17,6 +17,7 @@ from .reinforce import Reinforce
 from .rule_guider import RuleGuider
 from .rules import RuleAgent
 from .saved import reading
+from .sb3 import SB3MaskablePPO, SB3SplitPPO
 from .typed_embeddings import TransEDotAgent, TypedEmbeddingAgent
 from .walker import WalkerAgent
 
@@ -43,6 +44,8 @@ _AGENTS: dict[str, type[Registered]] = {
     RuleAgent.name: RuleAgent,
     TransEDotAgent.name: TransEDotAgent,
     RuleGuider.name: RuleGuider,
+    SB3MaskablePPO.name: SB3MaskablePPO,
+    SB3SplitPPO.name: SB3SplitPPO,
     **EMBEDDINGS,
     **RECOMMENDER_AGENTS,
 }

@@ -9,6 +9,7 @@ import torch
 
 from kgwalk.data import Directions
 from kgwalk.graph import ActionSets, Expand, Graph
+from kgwalk.integrations.candidates import CandidateNetwork
 from kgwalk.protocols import Ids, Policy, Ranked
 from kgwalk.search import ANY, Paths, Prune, chain, propagate_split, rank, search
 from kgwalk.search.answers import Pool
@@ -20,11 +21,11 @@ from .policies.path import PathPolicy, PathPolicyConfig
 from .policies.split import SplitPolicy, SplitPolicyConfig
 from .saved import check_trained_on, fill, reading, still
 
-WalkPolicy = PathPolicy | SplitPolicy
+WalkPolicy = PathPolicy | SplitPolicy | CandidateNetwork
 
 _SETTINGS = ("dataset", "fingerprint", "hops", "max_out_degree", "beam", "final", "pool", "spread", "directions")
 # By what a policy decides at once, as the environments call it.
-_POLICIES: dict[str, tuple[type[WalkPolicy], type[Any]]] = {
+_POLICIES: dict[str, tuple[type[PathPolicy] | type[SplitPolicy], type[Any]]] = {
     "edge": (PathPolicy, PathPolicyConfig),
     "split": (SplitPolicy, SplitPolicyConfig),
 }
@@ -125,9 +126,9 @@ class WalkerAgent:
         note = {
             "agent": type(self).name,
             **self._settings(),
+            **self._policy_note(),
             "num_entities": self.policy.num_entities,
             "num_relations": self.policy.num_relations,
-            "decision": "split" if isinstance(self.policy, SplitPolicy) else "edge",
             "policy": vars(self.policy.config),
         }
         save_tensors(folder / "agent.safetensors", self.policy.state_dict(), note)
@@ -149,6 +150,16 @@ class WalkerAgent:
         """What its note holds beside the policy's sizes."""
         return {key: getattr(self, key) for key in _SETTINGS}
 
+    def _policy_note(self) -> dict[str, Any]:
+        """What its note holds of the policy's kind, beside its sizes."""
+        return {"decision": "split" if isinstance(self.policy, SplitPolicy) else "edge"}
+
+    @classmethod
+    def _policy_of(cls, note: dict[str, Any]) -> WalkPolicy:
+        """The policy that a note tells of, without its weights."""
+        kind, config = _POLICIES[note["decision"]]
+        return kind(note["num_entities"], note["num_relations"], config(**_tuples(note["policy"], "mlp_dims")))
+
     @classmethod
     def _arguments(cls, note: dict[str, Any], folder: Path) -> dict[str, Any]:
         """What it is made with beside the policy; a KeyError or TypeError tells of a bad note."""
@@ -159,10 +170,12 @@ class WalkerAgent:
         cls, tensors: dict[str, torch.Tensor], note: dict[str, Any], folder: Path, fingerprint: str | None
     ) -> Self:
         check_trained_on(note["dataset"], note["fingerprint"], fingerprint)
-        sizes = dict(note["policy"])
-        sizes["mlp_dims"] = tuple(sizes["mlp_dims"])
         with torch.device("meta"):  # shapes only: a note that lies about sizes makes nothing large
-            kind, config = _POLICIES[note["decision"]]
-            policy = kind(note["num_entities"], note["num_relations"], config(**sizes))
+            policy = cls._policy_of(note)
         fill(policy, tensors)
         return cls(policy, **cls._arguments(note, folder))
+
+
+def _tuples(sizes: dict[str, Any], *keys: str) -> dict[str, Any]:
+    """Fields of a configuration, of which JSON made lists."""
+    return {key: tuple(value) if key in keys else value for key, value in sizes.items()}

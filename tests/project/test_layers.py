@@ -18,6 +18,7 @@ LAYERS = (
     {"data", "graph", "ragged", "ragged_reference"},
     {"scorers", "rules"},
     {"search", "evaluation", "envs", "explain", "predict", "recommend"},
+    {"wrappers"},
     {"integrations"},
     {"agents"},
     {"cli"},

@@ -8,6 +8,7 @@ from typing import Any
 
 import gymnasium as gym
 import numpy as np
+from gymnasium import spaces
 from gymnasium.vector import AutoresetMode, VectorEnv
 from numpy.typing import NDArray
 from stable_baselines3.common.vec_env.base_vec_env import VecEnv
@@ -45,7 +46,8 @@ class KGWalkVecEnv(VecEnv):
     As everywhere in Stable-Baselines3 a walk that ends begins anew in the same step: its last observation is
     ``infos[i]["terminal_observation"]``. Of a walk that ended ``infos[i]`` also holds ``"is_success"``, whether it hit,
     and ``"episode"``, what ``Monitor`` would tell, so that ``rollout/success_rate`` and ``rollout/ep_rew_mean`` are
-    logged. The infos of all others are the same empty dicts in each step: copy them before you write to them.
+    logged. All other infos are empty. Infos and last observations are written over when their walker's next walk ends:
+    copy what you keep.
 
     Args:
         envs: a ``KGWalkVectorEnv`` with padded candidates and ``autoreset_mode="SameStep"``, wrapped or not.
@@ -66,6 +68,13 @@ class KGWalkVecEnv(VecEnv):
         self.walkers = walkers
         self._actions: NDArray[Any] = np.zeros(envs.num_envs, np.int64)
         self._idle: list[dict[str, Any]] = [{} for _ in range(envs.num_envs)]
+        # Of walks that ended: arrays of their last observations, and a view of its row for each walker.
+        single = envs.single_observation_space
+        assert isinstance(single, spaces.Dict)
+        self._final = {key: np.zeros((envs.num_envs, *box.shape), box.dtype) for key, box in single.items()}
+        self._terminal = [{key: rows[i] for key, rows in self._final.items()} for i in range(envs.num_envs)]
+        self._ended: list[dict[str, Any]] = [{"TimeLimit.truncated": False} for _ in range(envs.num_envs)]
+        self._length = walkers.task.horizon * (2 if "phase" in self._final else 1)
         self._seed: Sequence[int | None] | None = None
         self._began = time.monotonic()
         super().__init__(envs.num_envs, envs.single_observation_space, envs.single_action_space)
@@ -112,7 +121,7 @@ class KGWalkVecEnv(VecEnv):
         if final is not None:
             illegal = illegal | (info["final_info"]["illegal_action"] & ended)
         for i in np.flatnonzero(illegal).tolist():
-            infos[i] = {**infos[i], "illegal_action": True}
+            infos[i] = {**infos[i], "illegal_action": True}  # rare: it shall not stay in an info that is used again
         return observation, rewards, ended, infos
 
     def _tell_ended(
@@ -123,19 +132,16 @@ class KGWalkVecEnv(VecEnv):
         final: Observation,
         told: Mapping[str, NDArray[Any]],
     ) -> None:
-        keys = tuple(final)
-        columns = [list(final[key][rows]) for key in keys]
+        for key, shown in final.items():
+            self._final[key][rows] = shown[rows]
         seconds = round(time.monotonic() - self._began, 6)
-        lengths = self.walkers.task.horizon * (2 if "phase" in final else 1)
-        for i, reward, hit, *shown in zip(
-            rows.tolist(), rewards[rows].tolist(), told["hit"][rows].tolist(), *columns, strict=True
-        ):
-            infos[i] = {
-                "terminal_observation": dict(zip(keys, shown, strict=True)),
-                "TimeLimit.truncated": False,
-                "is_success": hit,
-                "episode": {"r": reward, "l": lengths, "t": seconds},
-            }
+        length, terminal, ended = self._length, self._terminal, self._ended
+        for i, reward, hit in zip(rows.tolist(), rewards[rows].tolist(), told["hit"][rows].tolist(), strict=True):
+            info = ended[i]
+            info["terminal_observation"] = terminal[i]
+            info["is_success"] = hit
+            info["episode"] = {"r": reward, "l": length, "t": seconds}
+            infos[i] = info
 
     def action_masks(self) -> NDArray[np.bool_]:
         """Legal actions, (num_envs, A) bool."""

@@ -1,0 +1,101 @@
+"""SB3Walker: a network that Stable-Baselines3 trained, with a beam."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Self
+
+import torch
+
+from kgwalk.data import Dataset
+from kgwalk.integrations.candidates import CandidateConfig, CandidateNetwork, Decision
+
+from ..walker import WalkerAgent, WalkPolicy
+from .config import TUNED, SB3Config
+
+if TYPE_CHECKING:
+    from .trainer import SB3Trainer
+
+
+class SB3Walker(WalkerAgent):
+    """Answers, explains, is saved and loaded like every walker; needs Stable-Baselines3 for training only.
+
+    A model of one's own is turned into one by ``SB3Walker(model.policy.network, dataset=..., ...)``.
+    """
+
+    Config = SB3Config
+    policy: CandidateNetwork
+    decision: ClassVar[Decision]
+
+    @classmethod
+    def config_for(cls, dataset: str) -> SB3Config:
+        """The configuration that was chosen on a dataset's valid split; the defaults for an unknown name."""
+        config = SB3Config(**TUNED.get(dataset, {}))
+        return replace(config, network=replace(config.network, decision=cls.decision))
+
+    @classmethod
+    def fit(cls, dataset: Dataset, config: SB3Config, folder: Path, *, resume: bool = False, seed: int = 0) -> Self:
+        """Train on ``dataset`` and give the agent that was best on valid; it is saved in ``folder`` too.
+
+        Raises:
+            FileExistsError: ``folder`` holds a checkpoint and ``resume`` was not asked for.
+            ImportError: Stable-Baselines3 is not installed.
+            ValueError: the checkpoint is damaged or of another run; nothing to train on; the weights have diverged.
+        """
+        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
+        return cls.load(folder, dataset.fingerprint)
+
+    @classmethod
+    def trainer(cls, dataset: Dataset, config: SB3Config, folder: Path, *, seed: int = 0) -> SB3Trainer:
+        """What ``fit`` runs, before its first step."""
+        try:
+            from .trainer import SB3Trainer
+        except ImportError as error:
+            raise ImportError(f'{cls.name} is trained by Stable-Baselines3: pip install "kgwalk[sb3]"') from error
+        if not 0 <= seed < 1 << 31:
+            raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
+        if config.network.decision != cls.decision:
+            raise ValueError(f"network.decision must be {cls.decision} for {cls.name}")
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(seed)
+            graph = dataset.graph
+            network = CandidateNetwork(graph.num_entities, graph.num_relations, config.hops, config.network)
+        agent = cls(
+            network,
+            dataset=dataset.name,
+            fingerprint=dataset.fingerprint,
+            hops=config.hops,
+            max_out_degree=dataset.card.max_out_degree if config.max_out_degree is None else config.max_out_degree,
+            beam=config.beam,
+            final=config.final,
+            directions=config.directions,
+        )
+        return SB3Trainer(agent, dataset, config, folder, seed)
+
+    def _policy_note(self) -> dict[str, Any]:
+        return {"horizon": self.policy.horizon}
+
+    @classmethod
+    def _policy_of(cls, note: dict[str, Any]) -> WalkPolicy:
+        sizes = {**note["policy"], "hidden_dims": tuple(note["policy"]["hidden_dims"])}
+        network = CandidateNetwork(
+            note["num_entities"], note["num_relations"], note["horizon"], CandidateConfig(**sizes)
+        )
+        if note["hops"] != network.horizon:
+            raise ValueError(f"hops must be the network's horizon {network.horizon}, got {note['hops']!r}")
+        return network
+
+
+class SB3MaskablePPO(SB3Walker):
+    """MaskablePPO of sb3-contrib (Huang and Ontanon 2022) on one choice of (relation, entity) a hop."""
+
+    name = "sb3-maskable-ppo"
+    decision = "edge"
+
+
+class SB3SplitPPO(SB3Walker):
+    """PPO of Stable-Baselines3 on two choices a hop, a relation, then an entity: it reads masks from observations."""
+
+    name = "sb3-ppo"
+    decision = "split"
