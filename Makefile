@@ -20,7 +20,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 CSRC := $(MAKE) --no-print-directory -C csrc -j$(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-python test-cpp test-packaging test-pykeen lint tidy format bench report sanitize fuzz docs clean
+.PHONY: help setup quickstart test test-python test-cpp test-packaging test-pykeen test-torchrl lint tidy format bench report sanitize fuzz docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -69,6 +69,11 @@ test-pykeen: setup  ## our embedding models against PyKEEN's, and models that Py
 	@$(BIN)/python -c 'from importlib.metadata import version; version("pykeen")' 2>/dev/null \
 	  || $(PIP) install --no-compile -c constraints.txt -e ".[kge]"
 	$(BIN)/python -m pytest tests/pykeen $(PYTEST_ARGS)
+
+test-torchrl: setup  ## walkers as a TorchRL environment, and its PPO on Family; installs the extra torchrl
+	@$(BIN)/python -c 'from importlib.metadata import version; version("torchrl")' 2>/dev/null \
+	  || $(PIP) install --no-compile -c constraints.txt -e ".[torchrl]"
+	$(BIN)/python -m pytest tests/torchrl $(PYTEST_ARGS)
 
 lint: setup  ## everything static: ruff, mypy, stubs, spelling, clang-format, clang-tidy
 	$(BIN)/ruff check .
