@@ -1,7 +1,7 @@
 """PPO of TorchRL on Family, by the example in agents/examples: do the masks and specs serve its users?
 
-``python -m benchmarks.torchrl_ppo`` trains for a fixed number of steps and ranks the answers of valid and test by a beam.
-Needs the extra ``torchrl``.
+``python -m benchmarks.torchrl_ppo`` trains for a fixed number of steps and ranks the answers of valid and test by a
+beam. Needs the extra ``torchrl``.
 """
 
 from __future__ import annotations
