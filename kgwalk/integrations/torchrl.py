@@ -8,19 +8,20 @@ from __future__ import annotations
 from typing import Any
 
 import gymnasium as gym
-import torch
 from gymnasium.vector import VectorEnv
-from torch import Tensor, nn
 
 from kgwalk.envs.task import Decision
-from kgwalk.integrations.candidates import CandidateConfig, CandidateNetwork
 from kgwalk.integrations.extras import needs
 from kgwalk.wrappers import Trail
 
 with needs("torchrl"):
+    import torch
     from tensordict.nn import TensorDictModule
+    from torch import Tensor, nn
     from torchrl.envs import ActionMask, Compose, DTypeCastTransform, GymWrapper, TransformedEnv
     from torchrl.modules import MaskedCategorical, ProbabilisticActor
+
+    from kgwalk.integrations.candidates import CandidateConfig, CandidateNetwork
 
 _SEEN = ("source", "query_relation", "entity", "step", "last_relation", "relations", "entities", "action_mask")
 

@@ -22,6 +22,8 @@ else:
 """
 
 
-@pytest.mark.parametrize(("extra", "package"), [("pettingzoo", "pettingzoo")])
+@pytest.mark.parametrize(
+    ("extra", "package"), [("pettingzoo",) * 2, ("minari",) * 2, ("minari", "h5py"), ("torchrl", "torch")]
+)
 def test_the_pip_line_is_named(extra: str, package: str) -> None:
     subprocess.run([sys.executable, "-c", PROGRAM, extra, package], check=True)
