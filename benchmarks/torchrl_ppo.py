@@ -26,7 +26,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         description=__doc__,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--steps", type=int, default=600_000, help="environment steps to train for")
+    parser.add_argument("--steps", type=int, default=300_000, help="environment steps to train for")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--save", action="store_true")

@@ -1,1 +1,1 @@
-"""Short scripts, each a library's way to use kgwalk: ``python -m kgwalk.agents.examples.<name> --help``."""
+"""Short programs that show how others' libraries are plugged in; a test runs each."""

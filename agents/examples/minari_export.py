@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import gymnasium as gym
@@ -24,13 +25,13 @@ def choose(observation: dict[str, Any]) -> int:
     return int(asked[0] if len(asked) else np.flatnonzero(legal)[-1])
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Write, load, walk again, print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--env", default="KGWalk-Family")
     parser.add_argument("--walks", type=int, default=100)
     parser.add_argument("--id", default="kgwalk/family/asked-first-v0")
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     export_walks(gym.make(options.env), options.id, options.walks, choose, algorithm="the relation asked for first")
 
     dataset = minari.load_dataset(options.id)

@@ -6,17 +6,18 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 
 from kgwalk.integrations.pettingzoo import env
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Walk and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", default="Family")
     parser.add_argument("--walks", type=int, default=500)
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     game = env(options.dataset, render_mode="ansi")
     earned: dict[str, float] = {}
     for walk in range(options.walks):

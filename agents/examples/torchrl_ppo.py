@@ -7,6 +7,7 @@ about one family holds for all.
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from typing import Any
 
 import torch
@@ -63,13 +64,13 @@ def hits_of(data: Any) -> float:
     return float(data["next", "reward"].sum() / data["next", "done"].sum())
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Train and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--dataset", default="KGWalk-Family")
     parser.add_argument("--steps", type=int, default=300_000)
     parser.add_argument("--seed", type=int, default=0)
-    options = parser.parse_args()
+    options = parser.parse_args(arguments)
     actor = train(options.dataset, options.steps, seed=options.seed)
     print(f"{hits(actor, options.dataset):.3f} of sampled walks over valid hit")
 

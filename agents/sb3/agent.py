@@ -21,12 +21,35 @@ if TYPE_CHECKING:
 class SB3Walker(WalkerAgent):
     """Answers, explains, is saved and loaded like every walker; needs Stable-Baselines3 for training only.
 
-    A model of one's own is turned into one by ``SB3Walker(model.policy.network, dataset=..., ...)``.
+    ``SB3Walker.of`` makes one of a model that was trained by a program of one's own.
     """
 
+    name = "sb3"
     Config = SB3Config
     policy: CandidateNetwork
     decision: ClassVar[Decision]
+
+    @staticmethod
+    def of(network: CandidateNetwork, dataset: Dataset, **settings: Any) -> SB3Walker:
+        """An agent of the network of a model's policy, ``model.policy.network``.
+
+        Args:
+            network: trained on ``dataset``.
+            dataset: what it walked.
+            settings: of ``WalkerAgent``, such as ``beam``; ``max_out_degree`` is the dataset card's unless given.
+
+        Raises:
+            ValueError: the network is of a graph of another size.
+        """
+        graph = dataset.graph
+        if (network.num_entities, network.num_relations) != (graph.num_entities, graph.num_relations):
+            raise ValueError(
+                f"the network is of {network.num_entities} entities and {network.num_relations} relations, "
+                f"{dataset.name} has {graph.num_entities} and {graph.num_relations}"
+            )
+        kind = SB3SplitPPO if network.config.decision == "split" else SB3MaskablePPO
+        told: dict[str, Any] = {"max_out_degree": dataset.card.max_out_degree, **settings}
+        return kind(network, dataset=dataset.name, fingerprint=dataset.fingerprint, hops=network.horizon, **told)
 
     @classmethod
     def config_for(cls, dataset: str) -> SB3Config:

@@ -18,6 +18,7 @@ from stable_baselines3.common.callbacks import BaseCallback
 from stable_baselines3.common.logger import configure
 
 from kgwalk.data import Dataset, Recommendation
+from kgwalk.integrations.candidates import CandidateNetwork
 from kgwalk.integrations.sb3 import CandidatePolicy, KGWalkVecEnv, MaskableCandidatePolicy, make_vec_env
 
 from ..checkpoint import NAME, Progressing, load_checkpoint, save_checkpoint
@@ -213,8 +214,10 @@ def _model(agent: SB3Walker, envs: KGWalkVecEnv, config: SB3Config) -> PPO | Mas
         model = MaskablePPO(MaskableCandidatePolicy, envs, **arguments)
     else:
         model = PPO(CandidatePolicy, envs, **arguments)
-    model.policy.network.load_state_dict(agent.policy.state_dict())
-    agent.policy = model.policy.network
+    network = model.policy.network
+    assert isinstance(network, CandidateNetwork)
+    network.load_state_dict(agent.policy.state_dict())
+    agent.policy = network
     return model
 
 

@@ -33,7 +33,7 @@ class CandidateConfig:
         relation_dim: width of the relation embeddings.
         entity_dim: width of the entity embeddings; 0 makes a network that is blind to entities.
         hidden_dims: widths of the hidden layers of actor and critic.
-        decision: what the environment asks for at once, an ``"edge"``, or first a relation, then an entity (``"split"``).
+        decision: what the environment asks for at once: an ``"edge"``, or a relation and then an entity (``"split"``).
     """
 
     relation_dim: int = 64
@@ -71,7 +71,7 @@ class Seen(NamedTuple):
 
 
 class CandidateNetwork(nn.Module):
-    """Actor and critic over padded or ragged candidates; also a ``kgwalk.protocols.Policy``, so that a beam can walk it.
+    """Actor and critic over padded or ragged candidates, and a ``kgwalk.protocols.Policy``, so that a beam can walk it.
 
     Args:
         num_entities: entities of the graph. With entity embeddings an id beyond them, such as an overlay adds, is an
@@ -101,7 +101,7 @@ class CandidateNetwork(nn.Module):
         self.entities: nn.Parameter | None = None
         if entity_dim:
             self.entities = nn.Parameter(torch.empty(num_entities, entity_dim))
-            nn.init.normal_(self.entities, std=entity_dim**-0.5)
+            nn.init.normal_(self.entities, std=0.3 * entity_dim**-0.5)  # what it learns soon outweighs the noise
         self.open = nn.Linear(self.none, relation_dim)
         width = (2 + horizon) * relation_dim + 2 * entity_dim
         self.actor = _perceptron(width, config.hidden_dims, relation_dim + entity_dim)

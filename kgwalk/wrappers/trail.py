@@ -31,8 +31,10 @@ class Trail(VectorWrapper):
     def __init__(self, env: VectorEnv[Any, Any, Any]) -> None:
         super().__init__(env)
         single = env.single_observation_space
-        if not isinstance(single, spaces.Dict) or not {"step", "last_relation"} <= single.keys() or "trail" in single:
+        shown = single.spaces.keys() if isinstance(single, spaces.Dict) else set()
+        if not {"step", "last_relation"} <= shown or "trail" in shown:
             raise ValueError(f"Trail wraps an environment of kgwalk that has no trail yet, got {env}")
+        assert isinstance(single, spaces.Dict)
         horizon, stay = (int(_box(single[key]).high[0]) for key in ("step", "last_relation"))
         self._none = stay + 1
         self._trail = np.full((env.num_envs, horizon), self._none, np.int32)

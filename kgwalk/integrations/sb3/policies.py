@@ -56,9 +56,7 @@ class _Candidates:
             config = CandidateConfig(**config)
         if config.decision != decision:
             raise ValueError(f"network: its decision is {config.decision!r}, the environment's is {decision!r}")
-        return CandidateNetwork(
-            highest["entity"] + 1, (highest["query_relation"] + 1) // 2, highest["step"], config
-        )
+        return CandidateNetwork(highest["entity"] + 1, (highest["query_relation"] + 1) // 2, highest["step"], config)
 
     def _read(self, observation: Observation, masks: Masks) -> tuple[Seen, Candidates, Tensor]:
         seen, candidates, mask = self.network.see(observation)
@@ -67,9 +65,7 @@ class _Candidates:
         mask = mask & torch.as_tensor(masks).reshape(mask.shape).bool()
         return seen, legal_moves(observation, mask), mask
 
-    def forward(
-        self, obs: Observation, deterministic: bool = False, action_masks: Masks = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def forward(self, obs: Any, deterministic: bool = False, action_masks: Any = None) -> tuple[Tensor, Tensor, Tensor]:
         """Actions (n,), values (n, 1) and log-probabilities (n,) in the states observed."""
         seen, candidates, mask = self._read(obs, action_masks)
         logits, values = self.network.evaluate(seen, candidates)
@@ -84,9 +80,7 @@ class _Candidates:
         drawn = ragged.sample(log_probs, candidates.offsets, rows, seed, rows, 0)
         return torch.nonzero(mask)[drawn, 1], values[:, None], log_probs[drawn]
 
-    def evaluate_actions(
-        self, obs: Observation, actions: Tensor, action_masks: Masks = None
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def evaluate_actions(self, obs: Any, actions: Tensor, action_masks: Any = None) -> tuple[Tensor, Tensor, Tensor]:
         """Values (n, 1), log-probabilities of the actions (n,) and entropies (n,)."""
         seen, candidates, mask = self._read(obs, action_masks)
         logits, values = self.network.evaluate(seen, candidates)
@@ -95,7 +89,7 @@ class _Candidates:
         chosen = log_probs[torch.from_numpy(candidates.offsets[:-1]) + place]
         return values[:, None], chosen, ragged.entropy(log_probs, candidates.offsets)
 
-    def predict_values(self, obs: Observation) -> Tensor:
+    def predict_values(self, obs: Any) -> Tensor:
         """What is expected to be earned from the states on, (n, 1)."""
         seen, candidates, _ = self.network.see(obs)
         return self.network.evaluate(seen, candidates)[1][:, None]

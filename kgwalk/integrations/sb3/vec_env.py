@@ -71,7 +71,7 @@ class KGWalkVecEnv(VecEnv):
         # Of walks that ended: arrays of their last observations, and a view of its row for each walker.
         single = envs.single_observation_space
         assert isinstance(single, spaces.Dict)
-        self._final = {key: np.zeros((envs.num_envs, *box.shape), box.dtype) for key, box in single.items()}
+        self._final = {key: np.zeros((envs.num_envs, *(box.shape or ())), box.dtype) for key, box in single.items()}
         self._terminal = [{key: rows[i] for key, rows in self._final.items()} for i in range(envs.num_envs)]
         self._ended: list[dict[str, Any]] = [{"TimeLimit.truncated": False} for _ in range(envs.num_envs)]
         self._length = walkers.task.horizon * (2 if "phase" in self._final else 1)
@@ -85,7 +85,7 @@ class KGWalkVecEnv(VecEnv):
         self._seed = None if seed is None else seeds
         return seeds
 
-    def reset(self) -> Observation:  # type: ignore[override]  # a dict of arrays is one of VecEnvObs
+    def reset(self) -> Observation:
         """Start all walks; ``set_options({"query": row})`` or a list of such chooses their queries."""
         asked = [options.get("query") for options in self._options]
         unknown = {key for options in self._options for key in options} - {"query"}
@@ -97,6 +97,7 @@ class KGWalkVecEnv(VecEnv):
             if not all(chosen):
                 raise ValueError("options: expected a query for every walker, or for none")
             options["query"] = np.array(asked, np.int64)
+        observation: Observation
         observation, info = self.envs.reset(seed=self._seed, options=options)  # type: ignore[arg-type]
         self.reset_infos = [{"query": int(row)} for row in info["query"]]
         self._seed = None
@@ -109,7 +110,7 @@ class KGWalkVecEnv(VecEnv):
 
     def step_wait(
         self,
-    ) -> tuple[Observation, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:  # type: ignore[override]
+    ) -> tuple[Observation, NDArray[np.float32], NDArray[np.bool_], list[dict[str, Any]]]:
         """Observations, rewards (num_envs,) float32, whether walks ended, infos."""
         observation, rewards, ended, _, info = self.envs.step(self._actions)
         rewards = rewards.astype(np.float32)
@@ -160,7 +161,7 @@ class KGWalkVecEnv(VecEnv):
         if method_name != "action_masks" or method_args or method_kwargs:
             raise AttributeError(f"walkers have action_masks() and no other method, got {method_name}")
         masks = self.action_masks()
-        return masks if indices is None else masks[self._get_indices(indices)]
+        return masks if indices is None else masks[list(self._get_indices(indices))]
 
     def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
         """An attribute that all walkers share, once for each asked about.
@@ -169,8 +170,7 @@ class KGWalkVecEnv(VecEnv):
             AttributeError: there is none.
         """
         if attr_name == "action_masks":
-            masks = self.action_masks()
-            return [lambda row=row: masks[row] for row in self._get_indices(indices)]
+            return [lambda row=row: self.action_masks()[row] for row in self._get_indices(indices)]
         value = getattr(self.walkers, attr_name)
         return [value for _ in self._get_indices(indices)]
 
