@@ -55,12 +55,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         rows,
     )
     if options.save:
-        metrics = {
-            **reports["test"].metrics,
-            "valid": reports["valid"].metrics,
-            "steps": options.steps,
-            "sampled_hits_valid": sampled,
-        }
+        metrics = {**reports["test"].metrics, "valid": reports["valid"].metrics}
         save_result(
             "torchrl_ppo",
             f"family-torchrl-ppo-seed{options.seed}",
@@ -68,7 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> None:
             seed=options.seed,
             dataset="Family",
             agent="torchrl-ppo",
-            protocol={"split": "test", **reports["test"].protocol.to_json()},
+            protocol={
+                "split": "test",
+                **reports["test"].protocol.to_json(),
+                "steps": options.steps,
+                "sampled_hits_valid": sampled,
+            },
             seconds=seconds,
         )
 
