@@ -12,6 +12,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from kgwalk.cli.console import err, out, progress_bar
+from kgwalk.cli.export_walks import export_walks
 from kgwalk.cli.options import DataDir
 from kgwalk.cli.runs import load_dataset
 from kgwalk.files import write_atomically
@@ -229,3 +230,6 @@ def import_(
     else:
         print_imported(facts)
     err.print(f"made {target}. Now: kgwalk data report {target}", soft_wrap=True)
+
+
+app.command("export-walks")(export_walks)

@@ -68,7 +68,8 @@ class KGWalkVectorEnv(VectorEnv[Observation, NDArray[np.int64], NDArray[Any]], E
     ## Episode End
     As ``KGWalkEnv``; ``autoreset_mode`` says what follows. ``SAME_STEP`` gives ``info["final_obs"]`` (a dict of arrays)
     and ``info["final_info"]``; ``DISABLED`` leaves it to ``reset`` with a mask. ``finished_walks()`` holds the walks
-    that the last step ended, in every mode.
+    that the last step ended, in every mode. Gymnasium's vector wrappers of observations refuse ``SAME_STEP``, and its
+    ``DictInfoToList`` reads it from Gymnasium 1.2 on.
 
     ## Arguments
     See ``Args``.

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from gymnasium import spaces
-from gymnasium.vector import VectorEnv, VectorWrapper
+from gymnasium.vector import AutoresetMode, VectorEnv, VectorWrapper
 from gymnasium.vector.utils import batch_space
 from numpy.typing import NDArray
 
@@ -43,6 +43,12 @@ class Trail(VectorWrapper):
         batched = env.observation_space
         assert isinstance(batched, spaces.Dict)
         self.observation_space = spaces.Dict({**batched.spaces, "trail": batch_space(space, env.num_envs)})
+
+    @property
+    def autoreset_mode(self) -> AutoresetMode:
+        """That of the environment: TorchRL asks for it here, and Gymnasium's wrappers do not pass it on."""
+        mode: AutoresetMode = self.env.metadata["autoreset_mode"]
+        return mode
 
     def reset(self, **arguments: Any) -> tuple[Observation, dict[str, Any]]:
         """See ``KGWalkVectorEnv.reset``."""

@@ -31,10 +31,13 @@ WITHOUT_TORCH = [
     "kgwalk.envs",
     "kgwalk.evaluation",
     "kgwalk.explain",
+    "kgwalk.integrations.minari",
+    "kgwalk.integrations.pettingzoo",
     "kgwalk.recommend",
     "kgwalk.rules",
     "kgwalk.scorers",
     "kgwalk.search",
+    "kgwalk.wrappers",
 ]
 
 

@@ -40,7 +40,9 @@ def test_every_dependency_is_pinned() -> None:
         line.split("==")[0].lower().replace("_", "-") for line in (ROOT / "constraints.txt").read_text().splitlines()
     }
     lists = re.findall(
-        r"^(?:dependencies|agents|sb3|kge|dev|docs) = \[(.*?)\]\s*$", pyproject(), re.DOTALL | re.MULTILINE
+        r"^(?:dependencies|agents|sb3|kge|pettingzoo|minari|torchrl|dev|docs) = \[(.*?)\]\s*$",
+        pyproject(),
+        re.DOTALL | re.MULTILINE,
     )
     wanted = {name.lower() for block in lists for name in re.findall(r'"([A-Za-z][\w.-]*)', block)}
     assert wanted

@@ -20,6 +20,7 @@ N, HORIZON = 7, 3
 def test_it_is_the_walk_so_far(toy: Dataset, mode: str, decision: Any) -> None:
     plain = KGWalkVectorEnv(toy, N, autoreset_mode=mode, decision=decision)
     envs = Trail(plain)
+    assert envs.autoreset_mode is plain.autoreset_mode
     none = 2 * toy.graph.num_relations + 1
     obs, _ = envs.reset(seed=3)
     assert (obs["trail"] == none).all()
