@@ -61,7 +61,7 @@ def _add_node(nodes: Cluster, folder: Path) -> None:
         try:
             nodes.add_node(num_cpus=1, object_store_memory=_STORE, include_dashboard=False, env_vars=variables)
             return
-        except Exception:
+        except Exception:  # noqa: PERF203 - four times at most
             if attempt == 3:
                 raise
 
