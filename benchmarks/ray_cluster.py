@@ -41,11 +41,10 @@ def two_nodes(folder: Path) -> Iterator[TwoNodes]:
     folders = folder / "node-0", folder / "node-1"
     before = os.environ.get(VARIABLE)
     os.environ[VARIABLE] = str(folders[0])
-    sizes = {"num_cpus": 1, "object_store_memory": _STORE}
-    head = {**sizes, "include_dashboard": False, "env_vars": {VARIABLE: str(folders[0])}}
-    nodes = Cluster(initialize_head=True, head_node_args=head)
+    nodes = Cluster()
     try:
-        nodes.add_node(**sizes, env_vars={VARIABLE: str(folders[1])})
+        for folder in folders:
+            _add_node(nodes, folder)
         with connected(nodes.address):
             yield TwoNodes(nodes.address, folders)
     finally:
@@ -53,6 +52,18 @@ def two_nodes(folder: Path) -> Iterator[TwoNodes]:
         del os.environ[VARIABLE]
         if before is not None:
             os.environ[VARIABLE] = before
+
+
+def _add_node(nodes: Cluster, folder: Path) -> None:
+    """Add a node, the head first; Ray gives one half a minute to start, which a busy machine may not manage at once."""
+    variables = {VARIABLE: str(folder)}
+    for attempt in range(4):
+        try:
+            nodes.add_node(num_cpus=1, object_store_memory=_STORE, include_dashboard=False, env_vars=variables)
+            return
+        except Exception:  # noqa: PERF203 - four times at most
+            if attempt == 3:
+                raise
 
 
 @dataclass

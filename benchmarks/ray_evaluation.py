@@ -90,7 +90,6 @@ def main(arguments: Sequence[str] | None = None) -> None:
             {**report.metrics, **found},
             seed=0,
             dataset=dataset.card.folder,
-            agent="rules",
             protocol={"split": "test", **report.protocol.to_json()},
             seconds=time.perf_counter() - began,
         )

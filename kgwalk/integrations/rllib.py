@@ -108,7 +108,7 @@ class _Lean(VectorWrapper):
 
     def step(self, actions: Any) -> tuple[Any, Any, Any, Any, dict[str, Any]]:
         observation, rewards, terminated, truncated, info = self.env.step(actions)
-        kept = {key: info[key] for key in ("illegal_action", "_illegal_action") if key in info}
+        kept = {key: value for key, value in info.items() if key.removeprefix("_") == "illegal_action"}
         return observation, rewards, terminated, truncated, kept
 
 
