@@ -30,6 +30,7 @@ def train(dataset: str, steps: int, *, num_envs: int = 128, epochs: int = 4, see
     """The actor after about so many steps of the environment."""
     torch.manual_seed(seed)
     env = make_torchrl_env(dataset, num_envs)
+    env.set_seed(seed)
     actor, critic = make_actor_critic(env)
     advantage = GAE(gamma=1.0, lmbda=0.95, value_network=critic, deactivate_vmap=True)
     loss = ClipPPOLoss(actor, critic, entropy_coeff=0.1, normalize_advantage=True, functional=False)
@@ -42,7 +43,6 @@ def train(dataset: str, steps: int, *, num_envs: int = 128, epochs: int = 4, see
         total_frames=-(-steps // batch) * batch,
         auto_register_policy_transforms=False,
     )
-    collector.set_seed(seed)
     for done, data in enumerate(collector):
         loss.entropy_coeff.fill_(0.1 * max(0.0, 1 - 2 * done * batch / steps))
         for _ in range(epochs):
