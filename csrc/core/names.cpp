@@ -126,6 +126,12 @@ void Interner::truncate(std::int32_t size) {
   rebuild(slots_.size());
 }
 
+std::string Interner::lines(std::int32_t from) const {
+  std::string text;
+  for (std::int32_t id = std::max(from, 0); id < size(); ++id) text.append(name(id)).push_back('\n');
+  return text;
+}
+
 Names Interner::names() const {
   std::vector<std::string_view> all;
   all.reserve(ends_.size());

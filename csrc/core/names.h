@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -54,6 +55,8 @@ class Interner {
   std::int32_t intern(std::string_view name);
   /// Forgets every name from id `size` up.
   void truncate(std::int32_t size);
+  /// The names from id `from` on, each with a line end.
+  std::string lines(std::int32_t from) const;
   Names names() const;
 
  private:

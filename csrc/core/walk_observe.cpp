@@ -44,16 +44,11 @@ ActionRow Walk::filter_of(const Walker& w) const {
   return row;
 }
 
-void Walk::prefetch_offsets(EntityId e) const {
-  const Graph& graph = actions_->graph();
-  if (e < graph.num_entities()) __builtin_prefetch(graph.offsets().data() + e);
-}
+void Walk::prefetch_offsets(EntityId e) const { actions_->expand().prefetch_lookup(e); }
 
 void Walk::prefetch_edges(EntityId e) const {
-  const Graph& graph = actions_->graph();
-  if (e >= graph.num_entities()) return;
-  const std::int64_t* offsets = graph.offsets().data() + e;
-  fetch_row(graph.edges().data() + offsets[0], offsets[1] - offsets[0]);
+  const Span<const Edge> row = actions_->expand().row_hint(e);
+  fetch_row(row.data(), static_cast<std::int64_t>(row.size()));
 }
 
 std::int64_t Walk::row_begin(const Walker& w) const {
