@@ -45,6 +45,7 @@ class Records {
     return true;
   }
 
+  bool quotes() const { return quotes_; }
   std::int64_t line() const { return line_; }
   std::size_t size() const { return fields_.size(); }
   std::string_view operator[](std::size_t i) const {
@@ -173,6 +174,28 @@ std::vector<Triple> TripleReader::add(std::string_view data, const std::string& 
     check_text(data, path, first_line);
     std::vector<Triple> triples;
     Records record(data, path, format.delimiter, first_line);
+    // Names of many lines are looked up together, so that memory is waited for once. Quoted fields may live no longer
+    // than their record.
+    struct Waiting {
+      std::string_view head, tail;
+      std::uint64_t head_hash, tail_hash;
+      RelationId relation;
+    };
+    std::vector<Waiting> waiting;
+    const std::size_t batch = record.quotes() ? 1 : 32;
+    const auto take = [&] {
+      for (int step = 0; step < 3 && batch > 1; ++step) {
+        for (const Waiting& w : waiting) {
+          entities_.prefetch(w.head_hash, step);
+          entities_.prefetch(w.tail_hash, step);
+        }
+      }
+      for (const Waiting& w : waiting) {
+        const EntityId head = entities_.intern(w.head, w.head_hash);
+        triples.push_back({head, w.relation, entities_.intern(w.tail, w.tail_hash)});
+      }
+      waiting.clear();
+    };
     for (bool header = format.header; record.next(); header = false) {
       if (record.size() != num_columns) {
         fail_at_line(path, record.line(),
@@ -191,10 +214,11 @@ std::vector<Triple> TripleReader::add(std::string_view data, const std::string& 
         }
         return text;
       };
-      const EntityId head = entities_.intern(field(0));
-      const RelationId relation = relations_.intern(field(1));
-      triples.push_back({head, relation, entities_.intern(field(2))});
+      const std::string_view head = field(0), tail = field(2);
+      waiting.push_back({head, tail, Interner::hash(head), Interner::hash(tail), relations_.intern(field(1))});
+      if (waiting.size() == batch) take();
     }
+    take();
     if (triples.empty()) {
       fail_at_line(path, record.line(),
                    std::string("expected a triple, found ") + (data.empty() ? "an empty file" : "the end of the file"));

@@ -114,21 +114,18 @@ def test_goes_on_after_any_kill(tmp_path: Path) -> None:
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
     stages = set()
-    for number, left in enumerate([1, 4, 17, 25, 31, 37, 50, 70, 100]):
+    for number, left in enumerate([1, 6, 13, 19, 24, 29, 32, 33, 60, 84]):
         out = tmp_path / f"{number}.kgw"
         killed = run(left, out)
-        if killed.returncode == 0:
-            break
         assert killed.returncode == -signal.SIGKILL, killed.stderr
         stages.add(killed.stdout.split(",")[0].strip())
-        again = run(3, out)  # and once more, a little later
-        assert again.returncode == -signal.SIGKILL, again.stderr
+        assert run(2, out).returncode in (-signal.SIGKILL, 0)  # and once more, a little later if there is anything left
         done = run(0, out)
         assert done.returncode == 0, done.stderr
         assert out.read_bytes() == expected
         assert Path(f"{out}.top2").read_bytes() == view
         assert not Path(f"{out}.building").exists()
-    assert {"reading", "counting", "sorting", "PageRank"} <= stages
+    assert stages == {"reading", "counting", "partitioning", "sorting", "writing", "PageRank", "view 2"}
 
 
 def test_other_files_start_anew(tmp_path: Path) -> None:
