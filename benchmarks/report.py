@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import common, nser_tables
+from benchmarks import common, large_graph_tables, nser_tables
 from benchmarks.markdown import fill_block, mean, table
 from benchmarks.published import Published, published
 from benchmarks.recommenders import tables as recommenders
@@ -262,7 +262,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         common.REPOSITORY / "BENCHMARKS.md": render(records, others),
         readme: fill_block(readme.read_text(encoding="utf-8"), render_summary(records, others)),
     }
-    pages = {"rule_guider.md": rule_guider, "nser.md": nser_tables, "recommenders.md": recommenders}
+    pages = {
+        "rule_guider.md": rule_guider,
+        "nser.md": nser_tables,
+        "recommenders.md": recommenders,
+        "large_graphs.md": large_graph_tables,
+        "speed.md": large_graph_tables,
+    }
     for page, tables in pages.items():
         wanted[docs / page] = tables.fill_page((docs / page).read_text(encoding="utf-8"), records)
     stale = [path for path, text in wanted.items() if not path.exists() or path.read_text(encoding="utf-8") != text]

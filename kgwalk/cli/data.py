@@ -96,9 +96,18 @@ def report(
 
 @app.command("verify")
 def verify(dataset: Name, data_dir: DataDir = None) -> None:
-    """Check every file of a dataset against the SHA-256 in its card; exit code 1 if one is wrong."""
-    from kgwalk.data.verify import verify as check
+    """Check every file of a dataset against the SHA-256 in its card; exit code 1 if one is wrong.
 
+    Of a graph file (FILE.kgw): every block, offset and id, and the views beside it.
+    """
+    from kgwalk.data.stored import SUFFIX
+    from kgwalk.data.verify import verify as check
+    from kgwalk.data.verify import verify_graph
+
+    if dataset.endswith(SUFFIX):
+        for path in verify_graph(Path(dataset)):
+            out.print(f"[green]ok      [/green] {path}", soft_wrap=True)
+        return
     with progress_bar() as show:
         checks = check(dataset, data_dir, partial(show, "checking"))
     if not checks:

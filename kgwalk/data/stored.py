@@ -12,7 +12,7 @@ import numpy as np
 from kgwalk import _core
 from kgwalk._core import Expand, FormatError, Graph
 from kgwalk.data.cards import Card
-from kgwalk.data.dataset import Dataset
+from kgwalk.data.dataset import Dataset, Directions
 from kgwalk.protocols import Ids
 
 SUFFIX = ".kgw"
@@ -31,6 +31,11 @@ class StoredDataset(Dataset):
 
     path: Path = Path()
     given: bool = True
+
+    def queries(self, split: str, directions: Directions = "tail") -> Ids:
+        """As of every dataset; a query whose target is not known has no other direction."""
+        rows = super().queries(split, directions)
+        return rows if directions == "tail" else np.ascontiguousarray(rows[rows[:, 0] >= 0])
 
     def expand_for(self, split: str, max_out_degree: int) -> Expand:
         """The view that is stored beside the file, if there is one of this cap; else it is computed, as elsewhere."""
