@@ -1,12 +1,12 @@
 """A graph of the size of NSER's largest (2.4 M entities, 8 relations, 388.5 M triples), from text files to walks.
 
-Stages, each run by name with ``--stages`` (all in this order by default): ``text`` writes the triples, ``build`` makes the
-graph file and the views by ``kgwalk data build`` in a process of its own, ``kill`` builds again, is killed in the middle
-and goes on, ``open`` opens it in one and in two processes, ``walk`` walks from uniformly random entities, ``roofline``
-sets the walks beside what the memory gives. ``--delete-text`` drops the text once it is built.
+Stages, each run by name with ``--stages`` (all in this order by default): ``text`` writes the triples, ``build`` makes
+the graph file and the views by ``kgwalk data build`` in a process of its own, ``kill`` builds again, is killed in the
+middle and goes on, ``open`` opens it in one and in two processes, ``walk`` walks from uniformly random entities,
+``roofline`` sets the walks beside what the memory gives. ``--delete-text`` drops the text once it is built.
 
-``python -m benchmarks.large_graph --folder FOLDER --save``; ``--triples`` and ``--entities`` scale it down. It takes about
-36 bytes of disk a triple beside the text while it builds, 16 and the views afterwards.
+``python -m benchmarks.large_graph --folder FOLDER --save``; ``--triples`` and ``--entities`` scale it down. It takes
+about 36 bytes of disk a triple beside the text while it builds, 16 and the views afterwards.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ FORMS = (("padded", 256), ("ragged", 64), ("index", 64))
 CAPS = (63, 255)
 
 
-def run_build(options: argparse.Namespace, out: Path, kill_when: Callable[[Path], bool] | None = None) -> dict[str, Any]:
+def run_build(
+    options: argparse.Namespace, out: Path, kill_when: Callable[[Path], bool] | None = None
+) -> dict[str, Any]:
     """One run of ``kgwalk data build``: seconds, peak memory of the process, whether it was killed."""
     texts = sorted((options.folder / "text").glob("triples-*.tsv"))
     command = [str(Path(sys.executable).with_name("kgwalk")), "data", "build", *map(str, texts)]
@@ -158,7 +160,8 @@ result["rss_mb"] = memory("VmRSS")["VmRSS"]
 result["peak_rss_mb"] = memory("VmHWM")["VmHWM"]
 if steps:
     n = 4096
-    queries = np.column_stack([rng.integers(stored.graph.num_entities, size=1 << 18), np.zeros(1 << 18), np.full(1 << 18, -1)])
+    sources = rng.integers(stored.graph.num_entities, size=1 << 18)
+    queries = np.column_stack([sources, np.zeros(len(sources)), np.full(len(sources), -1)])
     envs = KGWalkVectorEnv(open_dataset(path, queries.astype(np.int32)), n, max_out_degree=cap, candidates="ragged")
     envs.reset(seed=0)
     for _ in range(steps):
@@ -310,9 +313,11 @@ def memory_speed() -> dict[str, float]:
     return {
         "read_bytes_per_second": 8 * size / fastest(lambda: one.view(np.int64).max(), seconds=2),
         "copy_bytes_per_second": 16 * size / fastest(lambda: np.copyto(other, one), seconds=2),
-        "random_access_seconds": fastest(lambda: np.take(one, places, out=values, mode="clip"), seconds=2) / len(places),
+        "random_access_seconds": fastest(lambda: np.take(one, places, out=values, mode="clip"), seconds=2)
+        / len(places),
         # Rows of 2 KB at random, into memory that is not in the cache either: read and written.
-        "random_row_bytes_per_second": 2 * picked.nbytes
+        "random_row_bytes_per_second": 2
+        * picked.nbytes
         / fastest(lambda: np.take(table, rows, axis=0, out=picked, mode="clip"), seconds=2),
     }
 
@@ -350,7 +355,17 @@ def roofline(options: argparse.Namespace, walked: dict[str, Any]) -> dict[str, A
                 "mean_candidates": one["mean_candidates"],
             }
             found[graph][form] = entry
-            rows.append([graph, form, actions, *moved.values(), rate / 1e6, entry["bytes_per_second"] / 1e9, entry["share_of_copy"]])
+            rows.append(
+                [
+                    graph,
+                    form,
+                    actions,
+                    *moved.values(),
+                    rate / 1e6,
+                    entry["bytes_per_second"] / 1e9,
+                    entry["share_of_copy"],
+                ]
+            )
     print_table(
         f"memory, one thread: copies {peak / 1e9:.1f} GB/s, reads {found['memory']['read_bytes_per_second'] / 1e9:.1f} GB/s, "
         f"rows at random {found['memory']['random_row_bytes_per_second'] / 1e9:.1f} GB/s, "
@@ -393,7 +408,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Run the stages, print, and save if asked."""
     stages = ("text", "build", "kill", "open", "walk", "roofline")
     parser = argparse.ArgumentParser(
-        prog="python -m benchmarks.large_graph", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+        prog="python -m benchmarks.large_graph",
+        description=__doc__,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--folder", type=Path, required=True, help="where the files go, and stay")
     parser.add_argument("--triples", type=int, default=388_500_000)

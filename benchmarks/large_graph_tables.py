@@ -60,10 +60,18 @@ def _open(stages: Mapping[str, Record]) -> str:
     rows = [
         ["graph and view opened in", f"{1e3 * opened['open_seconds']:.1f} ms"],
         ["an environment of 64 walkers, 64 queries made in", f"{1e3 * opened['environment_seconds']:.1f} ms"],
-        ["memory of the process then (of that, `import kgwalk`)", f"{opened['rss_mb']:.0f} MB ({opened['imported_rss_mb']:.0f} MB)"],
+        [
+            "memory of the process then (of that, `import kgwalk`)",
+            f"{opened['rss_mb']:.0f} MB ({opened['imported_rss_mb']:.0f} MB)",
+        ],
     ]
     for which, told in pair.items():
-        rows.append([f"{which} of two processes that walk: pages mapped, its share (Pss)", f"{told['Rss']:.0f} MB, {told['Pss']:.0f} MB"])
+        rows.append(
+            [
+                f"{which} of two processes that walk: pages mapped, its share (Pss)",
+                f"{told['Rss']:.0f} MB, {told['Pss']:.0f} MB",
+            ]
+        )
     return "\n".join(table(["opening", ""], rows))
 
 
@@ -78,7 +86,10 @@ def _walk(stages: Mapping[str, Record]) -> str:
                 [
                     f"{form}, {found['actions']}",
                     str(threads),
-                    *(f"{told[key] / 1e6:.2f}" for key in ("steps_per_second", "best", "with sampling", "draws_per_second")),
+                    *(
+                        f"{told[key] / 1e6:.2f}"
+                        for key in ("steps_per_second", "best", "with sampling", "draws_per_second")
+                    ),
                     "yes" if found["same_walks"] else "NO",
                 ]
             )

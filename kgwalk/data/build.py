@@ -1,7 +1,8 @@
 """Graph files of triples that do not fit into memory, in bounded memory, to be taken up again after a kill.
 
 Stages, each in the temporary folder: `facts.bin` (ids of every line) and the names; `bucket-k.bin` (directed edges by
-range of heads); `edges-k.bin` (sorted, distinct). Then the graph file, then its views. `manifest.json` says what is done.
+range of heads); `edges-k.bin` (sorted, distinct). Then the graph file, then its views. `manifest.json` says what is
+done.
 """
 
 from __future__ import annotations
@@ -157,7 +158,9 @@ def build_views(
         folder = Path(temporary) if temporary is not None else path.parent
         with _rank(path, folder, show) as rank:
             for cap in missing:
-                _core.save_view(made[cap], path, cap, rank, lambda done, total, cap=cap: show(f"view {cap}", done, total))
+                _core.save_view(
+                    made[cap], path, cap, rank, lambda done, total, cap=cap: show(f"view {cap}", done, total)
+                )
     return made
 
 
@@ -198,7 +201,14 @@ class _Work:
         folder.mkdir(parents=True, exist_ok=True)
         self.facts = folder / "facts.bin"
         self.names = (folder / "entities.txt", folder / "relations.txt")
-        self.state: dict[str, Any] = {"version": 1, "key": key, "file": 0, "resume": [0, 1], "facts": 0, "names": [0, 0]}
+        self.state: dict[str, Any] = {
+            "version": 1,
+            "key": key,
+            "file": 0,
+            "resume": [0, 1],
+            "facts": 0,
+            "names": [0, 0],
+        }
         manifest = folder / "manifest.json"
         if manifest.exists():
             try:
@@ -407,7 +417,6 @@ def _npy(array: NDArray[Any]) -> bytes:
 
 
 def _sync(file: Any) -> None:
-
 
     file.flush()
     os.fsync(file.fileno())

@@ -135,10 +135,8 @@ class Task:
         key = (split, directions, cap, hide_answers, id(scorer))  # the table keeps the scorer, and so its id
         shared = _shared.setdefault(dataset, {})
         if key not in shared:
-            if scorer is None:
-                expand = dataset.expand_for(split, cap)
-            else:
-                expand = pruned(dataset.graph_for(split), scorer, cap)
+            graph = dataset.graph_for(split)
+            expand = dataset.expand_for(split, cap) if scorer is None else pruned(graph, scorer, cap)
             actions = _core.ActionSets(expand, hide_fact=training, hide_answers=hide_answers)
             queries = dataset.queries(split, directions).view()
             queries.flags.writeable = False

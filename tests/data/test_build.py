@@ -33,10 +33,7 @@ def at_once(files: list[Path], out: Path) -> bytes:
     """The obvious way: everything in memory."""
     reader = TripleReader()
     triples = np.concatenate(
-        [
-            reader.add(gzip.decompress(f.read_bytes()) if f.suffix == ".gz" else f.read_bytes(), str(f))
-            for f in files
-        ]
+        [reader.add(gzip.decompress(f.read_bytes()) if f.suffix == ".gz" else f.read_bytes(), str(f)) for f in files]
     )
     graph = Graph.from_triples(triples, len(reader.entities), len(reader.relations))
     save_graph(out, graph, reader.entities, reader.relations)
@@ -48,7 +45,9 @@ def at_once(files: list[Path], out: Path) -> bytes:
 def test_same_bytes_as_at_once(tmp_path_factory: pytest.TempPathFactory, data: st.DataObject) -> None:
     folder = tmp_path_factory.mktemp("build")
     files = []
-    for number, oracle in enumerate(data.draw(st.lists(oracles().filter(lambda o: bool(o.facts)), min_size=1, max_size=3))):
+    for number, oracle in enumerate(
+        data.draw(st.lists(oracles().filter(lambda o: bool(o.facts)), min_size=1, max_size=3))
+    ):
         text = text_of(oracle, data.draw(st.sampled_from(["\n", "\r\n"]))) + data.draw(st.sampled_from([b"", b"\n\n"]))
         packed = data.draw(st.booleans())
         files.append(folder / f"{number}.tsv{'.gz' if packed else ''}")
