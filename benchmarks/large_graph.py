@@ -22,13 +22,13 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
 from benchmarks.common import fastest, print_table, save_result
 from benchmarks.large_graph_text import RELATIONS, write_text
-from kgwalk.data import open_dataset
+from kgwalk.data import Dataset, MissingDataError, StoredDataset, load, open_dataset
 from kgwalk.envs import KGWalkVectorEnv
 from kgwalk.graph import open_graph, set_num_threads
 
@@ -126,7 +126,7 @@ _OPEN = """
 import json, sys, time
 import numpy as np
 import kgwalk
-from kgwalk.data import open_dataset
+from kgwalk.data import Dataset, MissingDataError, StoredDataset, load, open_dataset
 from kgwalk.envs import KGWalkVectorEnv
 from kgwalk.graph import open_graph
 
@@ -203,18 +203,9 @@ def open_(options: argparse.Namespace) -> dict[str, Any]:
 class Walks:
     """A vector environment over the graph, with actions drawn beforehand, so that the figure is its own."""
 
-    def __init__(self, options: argparse.Namespace, form: str, actions: int) -> None:
-        self.steps, self.n = options.steps, options.num_envs
-        path = options.folder / "graph.kgw"
-        rng = np.random.default_rng(SEED)
-        graph = open_graph(path).graph
-        count = 1 << 20
-        queries = np.column_stack(
-            [rng.integers(graph.num_entities, size=count), rng.integers(RELATIONS, size=count), np.full(count, -1)]
-        )
-        dataset = open_dataset(path, queries.astype(np.int32))
-        self.envs = KGWalkVectorEnv(dataset, self.n, candidates=form, max_out_degree=actions - 1)  # type: ignore[arg-type]
-        assert self.envs.single_action_space.n == actions  # type: ignore[attr-defined]
+    def __init__(self, dataset: Dataset, form: str, actions: int, num_envs: int, steps: int) -> None:
+        self.steps, self.n = steps, num_envs
+        self.envs = KGWalkVectorEnv(dataset, num_envs, candidates=cast("Any", form), max_out_degree=actions - 1)
         self.envs.reset(seed=SEED)
         started = time.perf_counter()
         self.actions = []
@@ -258,6 +249,14 @@ class Walks:
         return found.hexdigest()
 
 
+def uniform_starts(graph: Path) -> StoredDataset:
+    """Queries from uniformly random entities, along random relations, without a target."""
+    rng = np.random.default_rng(SEED)
+    entities, count = open_graph(graph).graph.num_entities, 1 << 20
+    columns = (rng.integers(entities, size=count), rng.integers(RELATIONS, size=count), np.full(count, -1))
+    return open_dataset(graph, np.column_stack(columns).astype(np.int32))
+
+
 def candidates_in(obs: dict[str, Any]) -> int:
     """Open actions in an observation, of whatever form."""
     if "offsets" in obs:
@@ -271,9 +270,10 @@ def walk(options: argparse.Namespace) -> dict[str, Any]:
     """Steps per second by form and threads, and whether one and two threads walk alike."""
     metrics: dict[str, Any] = {}
     rows: list[list[object]] = []
+    dataset = uniform_starts(options.folder / "graph.kgw")
     for form, actions in FORMS:
         set_num_threads(1)
-        walks = Walks(options, form, actions)
+        walks = Walks(dataset, form, actions, options.num_envs, options.steps)
         found: dict[str, Any] = {"actions": actions, "mean_candidates": walks.mean_candidates}
         found["first_pass_steps_per_second"] = walks.first_pass
         digests = []
@@ -367,7 +367,8 @@ def roofline(options: argparse.Namespace, walked: dict[str, Any]) -> dict[str, A
                 ]
             )
     print_table(
-        f"memory, one thread: copies {peak / 1e9:.1f} GB/s, reads {found['memory']['read_bytes_per_second'] / 1e9:.1f} GB/s, "
+        f"memory, one thread: copies {peak / 1e9:.1f} GB/s, "
+        f"reads {found['memory']['read_bytes_per_second'] / 1e9:.1f} GB/s, "
         f"rows at random {found['memory']['random_row_bytes_per_second'] / 1e9:.1f} GB/s, "
         f"a random access {found['memory']['random_access_seconds'] * 1e9:.1f} ns",
         ["graph", "candidates", "actions", "bytes read", "bytes written", "million steps/s", "GB/s", "of copying"],
@@ -378,29 +379,16 @@ def roofline(options: argparse.Namespace, walked: dict[str, Any]) -> dict[str, A
 
 def cached_walks(options: argparse.Namespace) -> dict[str, Any] | None:
     """The same figures on FB15k-237, which lies in the cache; None if it is not at hand."""
-    from kgwalk.data import MissingDataError, load
-
     try:
         dataset = load("FB15k-237")
     except MissingDataError:
         return None
-    found = {}
     set_num_threads(1)
+    found = {}
     for form, actions in FORMS:
-        envs = KGWalkVectorEnv(dataset, 1024, candidates=form, max_out_degree=actions - 1)  # type: ignore[arg-type]
-        envs.reset(seed=SEED)
-        recorded, candidates = [], 0
-        for _ in range(240):
-            recorded.append(envs.sample_actions())
-            candidates += candidates_in(envs.step(recorded[-1])[0])
-        rates = []
-        for _ in range(options.repeats):
-            envs.reset(seed=SEED)
-            started = time.perf_counter()
-            for actions_ in recorded:
-                envs.step(actions_)
-            rates.append(240 * 1024 / (time.perf_counter() - started))
-        found[form] = {"threads 1": {"best": max(rates)}, "mean_candidates": candidates / (240 * 1024)}
+        walks = Walks(dataset, form, actions, num_envs=1024, steps=240)
+        best = max(walks.replay() for _ in range(options.repeats))
+        found[form] = {"threads 1": {"best": best}, "mean_candidates": walks.mean_candidates}
     return found
 
 

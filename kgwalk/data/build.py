@@ -194,7 +194,7 @@ def _key(paths: list[Path]) -> list[list[Any]]:
 
 
 class _Work:
-    """The temporary folder of a build. ``state`` is the manifest: written, synced, only when what it tells is on disk."""
+    """The temporary folder of a build. ``state`` is the manifest: saved only when what it tells is on disk."""
 
     def __init__(self, folder: Path, key: list[list[Any]]) -> None:
         self.folder = folder
@@ -370,7 +370,7 @@ def _ranges(degrees: NDArray[np.int64], edges: int) -> NDArray[np.int32]:
         firsts.append(max(end, firsts[-1] + 1))
     if len(firsts) > _MOST_BUCKETS:
         raise ValueError(
-            f"memory: expected enough for {_MOST_BUCKETS} parts of {int(total[-1]):,} edges, but {edges:,} fit at a time"
+            f"memory: expected room for a part in {_MOST_BUCKETS} of {int(total[-1]):,} edges, but {edges:,} fit"
         )
     return np.array(firsts, np.int32)
 

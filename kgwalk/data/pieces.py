@@ -59,17 +59,12 @@ def text_pieces(path: Path, offset: int = 0, line: int = 1) -> Iterator[Piece]:
             rest, begun = b"", offset > 0
             while block := file.read(PIECE):
                 data = rest + block
-                # Blank lines may stand at the end of the file only: they wait for what follows.
-                end = data.find(b"\n", len(data.rstrip(b"\r\n"))) + 1
-                if end == 0 or not data[:end].strip(b"\r\n"):
-                    if len(data) > LONGEST_LINE:
-                        raise FormatError(f"{path}:{line}: expected a line of at most {LONGEST_LINE >> 20} MB")
-                    # The last line goes on in the next block; what is whole before it is taken now.
-                    end = data.rfind(b"\n", 0, len(data.rstrip(b"\r\n"))) + 1
-                    if end == 0:
-                        rest = data
-                        continue
+                end = _whole_lines(data)
                 text, rest = data[:end], data[end:]
+                if end == 0:
+                    if len(rest) > LONGEST_LINE:
+                        raise FormatError(f"{path}:{line}: expected a line of at most {LONGEST_LINE >> 20} MB")
+                    continue
                 offset += end
                 first, line, begun = line, line + text.count(b"\n"), True
                 yield Piece(text, first, (offset, line), raw.tell())
@@ -143,6 +138,14 @@ def id_pieces(path: Path) -> Iterator[Ids]:
             bad = int(np.argmax(part.min(axis=1) < 0))
             raise FormatError(f"{path}: expected ids of 0 or more, found {part[bad].tolist()} in row {begin + bad}")
         yield part
+
+
+def _whole_lines(data: bytes) -> int:
+    """Where the last whole line ends. Blank lines behind it wait for what follows: they may only end the file."""
+    content = len(data.rstrip(b"\r\n"))
+    if data.find(b"\n", content) < 0:  # the last line goes on
+        content = len(data[: data.rfind(b"\n", 0, content) + 1].rstrip(b"\r\n"))
+    return data.find(b"\n", content) + 1 if content else 0
 
 
 def _plain_suffix(path: Path) -> str:

@@ -143,7 +143,7 @@ def test_other_files_start_anew(tmp_path: Path) -> None:
     assert out.read_bytes() == at_once([file], tmp_path / "expected.kgw")
 
 
-@pytest.mark.parametrize("piece", [8, 1 << 20])
+@pytest.mark.parametrize("piece", [*range(1, 20), 1 << 20])
 def test_a_malformed_line_is_named_and_nothing_is_left(
     tmp_path: Path, piece: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
