@@ -8,7 +8,7 @@
 namespace kgwalk {
 namespace {
 
-constexpr std::size_t kPlansAhead = 16, kRowsAhead = 8;  // walkers between a request for memory and its use
+constexpr std::size_t kPlansAhead = 16, kRowsAhead = 16;  // walkers between a request for memory and its use
 constexpr std::int64_t kGrain = 4096;                    // rows that pay for waking a thread
 
 /// Asks for the first lines of a row; the hardware guesses the rest.
@@ -135,7 +135,7 @@ void Walk::observe(std::size_t begin, std::size_t end, const ObservationOut& out
     if (i >= end) return;
     const Walker& w = walkers_[i];
     prefetch_edges(w.at);
-    if (last_hop(w)) __builtin_prefetch(w.plan.answers);
+    if (last_hop(w)) fetch_row(w.plan.answers, w.plan.num_answers);
   };
   std::int64_t ending = 0;
   for (std::size_t i = begin; i < begin + kPlansAhead; ++i) stand(i);
