@@ -14,7 +14,7 @@ constexpr std::size_t kScanned = 16;   // answers that are scanned faster than s
 constexpr std::size_t kSketched = 6;   // answers that leave most of a 64-bit sketch empty
 constexpr std::size_t kSearched = 16;  // answers per edge from which on searching each edge beats marking the answers
 constexpr std::uint32_t kMarks = 1u << 15;  // bits: 4 KB, which leaves the first-level cache to the rows
-constexpr std::int64_t kGrain = 2048;  // rows for one thread
+constexpr std::int64_t kGrain = 2048;       // rows for one thread
 
 /// Slots whose tail passes the test, and hidden ones; returns how many.
 template <class Test>

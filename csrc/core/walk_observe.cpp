@@ -9,7 +9,7 @@ namespace kgwalk {
 namespace {
 
 constexpr std::size_t kPlansAhead = 16, kRowsAhead = 16;  // walkers between a request for memory and its use
-constexpr std::int64_t kGrain = 4096;                    // rows that pay for waking a thread
+constexpr std::int64_t kGrain = 4096;                     // rows that pay for waking a thread
 
 /// Asks for the first lines of a row; the hardware guesses the rest.
 void fetch_row(const Edge* row, std::int64_t degree) {
