@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks import common, nser_tables, sb3_tables
+from benchmarks import common, large_graph_tables, nser_tables, sb3_tables
 from benchmarks.markdown import fill_block, mean, table
 from benchmarks.published import Published, published
 from benchmarks.recommenders import tables as recommenders
@@ -267,6 +267,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         "nser.md": nser_tables,
         "recommenders.md": recommenders,
         "sb3.md": sb3_tables,
+        "large_graphs.md": large_graph_tables,
+        "speed.md": large_graph_tables,
     }
     for page, tables in pages.items():
         wanted[docs / page] = tables.fill_page((docs / page).read_text(encoding="utf-8"), records)

@@ -1,6 +1,6 @@
 """Typed face of the C++ core. All id arrays are C-contiguous int32; offsets are int64."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from os import PathLike
 from typing import Any, SupportsIndex
 
@@ -49,13 +49,23 @@ class TripleReader:
         columns: tuple[int, int, int] = (0, 1, 2),
         header: bool = False,
         num_columns: int = 0,
+        first_line: int = 1,
     ) -> Ids:
-        """(n, 3): head, relation, tail of a whole file's lines.
+        """(n, 3): head, relation, tail of a whole file's lines, or of a later piece from line `first_line` on.
 
         UTF-8 (byte order mark or not), LF or CRLF; quotes as in RFC 4180 with "," and ";"; blank lines at the end only.
         Every line has `num_columns` columns (0: one more than the last of `columns`). On FormatError, which names
         path and line, nothing of the file is kept.
         """
+    def entity_lines(self, first: int = 0) -> bytes:
+        """Names from id `first` on, each with a line end."""
+    def relation_lines(self, first: int = 0) -> bytes: ...
+    def restore(self, entities: bytes, relations: bytes) -> None:
+        """Take up where a reader stopped that gave these lines. FormatError unless all differ."""
+    @property
+    def num_entities(self) -> int: ...
+    @property
+    def num_relations(self) -> int: ...
     @property
     def entities(self) -> Names:
         """A snapshot."""
@@ -103,8 +113,62 @@ def save_graph(
 ) -> None: ...
 def open_graph(
     path: str | PathLike[str], verify: bool | None = None
-) -> tuple[Graph, Names | None, Names | None, Names | None]:
-    """Graph, entity names, relation names, labels; mapped. FormatError, OSError."""
+) -> tuple[Graph, Names | None, Names | None, Names | None, int]:
+    """Graph, entity names, relation names, labels, the header's checksum; mapped. FormatError, OSError."""
+
+def open_view(
+    path: str | PathLike[str], graph: Graph, checksum: int, max_out_degree: int, verify: bool | None = None
+) -> Expand:
+    """A stored view of an opened graph, mapped. FormatError, OSError."""
+
+def view_path(graph: str | PathLike[str], max_out_degree: int) -> str:
+    """Where the view of a graph file lies."""
+
+def save_view(
+    path: str | PathLike[str],
+    graph: str | PathLike[str],
+    max_out_degree: int,
+    rank: NDArray[np.float64],
+    progress: Callable[[int, int], None] | None = None,
+) -> None:
+    """Writes the view of a graph file, whole or not at all; rank as pagerank_of_file gives it."""
+
+def pagerank_of_file(
+    graph: str | PathLike[str], scratch: str | PathLike[str], progress: Callable[[int, int], None] | None = None
+) -> NDArray[np.float64]:
+    """(num_entities,): Graph.pagerank() in bounded memory; scratch is removed again."""
+
+def count_degrees(
+    facts: str | PathLike[str], begin: int, end: int, num_relations: int, degrees: NDArray[np.int64]
+) -> None:
+    """Adds the directed edges of facts [begin, end) of a file to degrees (num_entities,)."""
+
+def partition_edges(
+    facts: str | PathLike[str],
+    begin: int,
+    end: int,
+    num_relations: int,
+    first_heads: Ids,
+    buckets: Sequence[str | PathLike[str]],
+    buffer: int,
+) -> None:
+    """Appends the directed edges of facts [begin, end) to the buckets of their heads."""
+
+def sort_bucket(
+    bucket: str | PathLike[str], first: int, degrees: NDArray[np.int64], out: str | PathLike[str]
+) -> None:
+    """Sorts a bucket into a file of edges; degrees, with repeated edges, become those without."""
+
+def write_graph(
+    path: str | PathLike[str],
+    num_relations: int,
+    type_offsets: Sequence[int],
+    offsets: NDArray[np.int64],
+    edges: Sequence[str | PathLike[str]],
+    entities: Names | None = None,
+    relations: Names | None = None,
+) -> None:
+    """The graph file of sorted edges that lie in files."""
 
 def fingerprint(graph: Graph) -> str:
     """32 hexadecimal digits."""

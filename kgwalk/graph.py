@@ -10,6 +10,7 @@ Example:
 from __future__ import annotations
 
 import os
+import pathlib
 from dataclasses import dataclass
 
 from kgwalk import _core
@@ -28,15 +29,19 @@ from kgwalk._core import (
     sample_paths,
     set_num_threads,
 )
+from kgwalk.data.build import Built, build_graph, build_views
 
 __all__ = [
     "ActionSets",
+    "Built",
     "Expand",
     "FormatError",
     "Graph",
     "Names",
     "Overlay",
     "StoredGraph",
+    "build_graph",
+    "build_views",
     "extend_field",
     "find_paths",
     "fingerprint",
@@ -63,12 +68,28 @@ class StoredGraph:
         entities: names of the entities, ``graph.num_entities`` and all different, or None.
         relations: names of the forward relations, ``graph.num_relations`` and all different, or None.
         labels: names to show for the entities, which may repeat, or None.
+        path: the file.
+        checksum: of the file's header, which covers all of it.
     """
 
     graph: Graph
     entities: Names | None = None
     relations: Names | None = None
     labels: Names | None = None
+    path: pathlib.Path | None = None
+    checksum: int = 0
+
+    def expand(self, max_out_degree: int = 0) -> Expand:
+        """The graph with a degree cap: the view stored beside it if there is one, which costs nothing; else computed.
+
+        Raises:
+            FormatError: the stored view is damaged or of another graph.
+        """
+        if max_out_degree > 0 and self.path is not None:
+            view = pathlib.Path(_core.view_path(self.path, max_out_degree))
+            if view.is_file():
+                return _core.open_view(view, self.graph, self.checksum, max_out_degree, None)
+        return Expand(self.graph, max_out_degree=max_out_degree)
 
 
 def save_graph(
@@ -109,7 +130,8 @@ def open_graph(path: Path, verify: bool | None = None) -> StoredGraph:
         FormatError: this is no graph file, or a damaged one; the message says which part.
         OSError: the file cannot be opened.
     """
-    return StoredGraph(*_core.open_graph(path, verify))
+    graph, entities, relations, labels, checksum = _core.open_graph(path, verify)
+    return StoredGraph(graph, entities, relations, labels, pathlib.Path(path), checksum)
 
 
 def verify(path: Path) -> None:

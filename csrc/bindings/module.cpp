@@ -4,6 +4,7 @@ namespace kgwalk {
 void register_threads(pybind11::module_& m);
 void register_graph(pybind11::module_& m);
 void register_graph_file(pybind11::module_& m);
+void register_graph_builder(pybind11::module_& m);
 void register_names(pybind11::module_& m);
 void register_reader(pybind11::module_& m);
 void register_expand(pybind11::module_& m);
@@ -25,6 +26,7 @@ PYBIND11_MODULE(_core, m) {
   kgwalk::register_graph(m);
   kgwalk::register_graph_file(m);
   kgwalk::register_expand(m);
+  kgwalk::register_graph_builder(m);
   kgwalk::register_receptive_field(m);
   kgwalk::register_ragged(m);
   kgwalk::register_pair_scores(m);

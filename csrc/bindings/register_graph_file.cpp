@@ -6,6 +6,7 @@
 #include "bindings/arrays.h"
 #include "core/errors.h"
 #include "core/graph_file.h"
+#include "core/view_file.h"
 
 namespace kgwalk {
 namespace {
@@ -41,9 +42,20 @@ void register_graph_file(py::module_& m) {
           const py::gil_scoped_release release;
           return open_graph(path.string(), how);
         }();
-        return py::make_tuple(std::move(f.graph), std::move(f.entities), std::move(f.relations), std::move(f.labels));
+        return py::make_tuple(std::move(f.graph), std::move(f.entities), std::move(f.relations), std::move(f.labels),
+                              f.checksum);
       },
       py::arg("path"), py::arg("verify") = py::none());
+  m.def(
+      "open_view",
+      [](const std::filesystem::path& path, const Graph& graph, std::uint64_t checksum, int max_out_degree,
+         std::optional<bool> verify) {
+        const Verify how = !verify ? Verify::kAuto : *verify ? Verify::kContents : Verify::kHeader;
+        const py::gil_scoped_release release;
+        return open_view(path.string(), {graph, {}, {}, {}, checksum}, max_out_degree, how);
+      },
+      py::arg("path"), py::arg("graph"), py::arg("checksum"), py::arg("max_out_degree"),
+      py::arg("verify") = py::none());
   m.def("fingerprint", &fingerprint, py::arg("graph"), py::call_guard<py::gil_scoped_release>());
 }
 

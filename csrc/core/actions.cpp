@@ -13,8 +13,8 @@ namespace {
 constexpr std::size_t kScanned = 16;   // answers that are scanned faster than searched
 constexpr std::size_t kSketched = 6;   // answers that leave most of a 64-bit sketch empty
 constexpr std::size_t kSearched = 16;  // answers per edge from which on searching each edge beats marking the answers
-constexpr std::uint32_t kMarks = 1u << 15;
-constexpr std::int64_t kGrain = 2048;  // rows for one thread
+constexpr std::uint32_t kMarks = 1u << 15;  // bits: 4 KB, which leaves the first-level cache to the rows
+constexpr std::int64_t kGrain = 2048;       // rows for one thread
 
 /// Slots whose tail passes the test, and hidden ones; returns how many.
 template <class Test>
@@ -29,12 +29,15 @@ std::size_t suspects(const ActionRow& row, std::int32_t* slots, const Test& test
   return n;
 }
 
-/// @param marks  kMarks zeros, and zeros again on return
-std::size_t marked_suspects(const ActionRow& row, std::int32_t* slots, std::uint8_t* marks) {
-  const auto mark_of = [marks](EntityId e) -> std::uint8_t& { return marks[static_cast<std::uint32_t>(e) % kMarks]; };
-  for (const Edge& e : row.answers) mark_of(e.tail) = 1;
-  const std::size_t n = suspects(row, slots, [&](EntityId tail) { return mark_of(tail) != 0; });
-  for (const Edge& e : row.answers) mark_of(e.tail) = 0;
+/// @param marks  kMarks bits of zero, and zero again on return
+std::size_t marked_suspects(const ActionRow& row, std::int32_t* slots, std::uint64_t* marks) {
+  const auto word_of = [marks](EntityId e) -> std::uint64_t& {
+    return marks[static_cast<std::uint32_t>(e) % kMarks / 64];
+  };
+  const auto bit_of = [](EntityId e) { return std::uint64_t{1} << (static_cast<std::uint32_t>(e) % 64); };
+  for (const Edge& e : row.answers) word_of(e.tail) |= bit_of(e.tail);
+  const std::size_t n = suspects(row, slots, [&](EntityId tail) { return (word_of(tail) & bit_of(tail)) != 0; });
+  for (const Edge& e : row.answers) word_of(e.tail) = 0;
   return n;
 }
 
@@ -122,7 +125,7 @@ void ActionRow::closed(std::vector<std::int32_t>& slots) const {
     n = suspects(*this, slots.data(), [this](EntityId tail) { return (sketch & sketch_bit(tail)) != 0; });
   } else {
     // Marking the answers costs two passes over them, and spares nearly every edge a search.
-    thread_local std::uint8_t marks[kMarks];
+    thread_local std::uint64_t marks[kMarks / 64];
     n = marked_suspects(*this, slots.data(), marks);
   }
   std::size_t kept = 0;

@@ -11,29 +11,11 @@
 namespace kgwalk {
 namespace {
 
-struct Scored {
-  double score;
-  Edge edge;
-};
-
-/// The `keep` edges of the highest score, in row order; score_of(slot, edge) gives it.
-template <class ScoreOf>
-std::vector<Edge> best_edges(Span<const Edge> row, std::size_t keep, const ScoreOf& score_of) {
-  std::vector<Scored> scored;
-  scored.reserve(row.size());
-  for (std::size_t slot = 0; slot < row.size(); ++slot) scored.push_back({score_of(slot, row[slot]), row[slot]});
-  std::nth_element(scored.begin(), scored.begin() + static_cast<std::ptrdiff_t>(keep), scored.end(),
-                   [](const Scored& a, const Scored& b) {
-                     if (a.score != b.score) return a.score > b.score;
-                     if (a.edge.tail != b.edge.tail) return a.edge.tail < b.edge.tail;
-                     return a.edge.relation < b.edge.relation;
-                   });
+/// Storage of rows that were cut here.
+struct OwnedRows {
+  std::vector<CappedRows::Mark> marks;
   std::vector<Edge> edges;
-  edges.reserve(keep);
-  for (std::size_t i = 0; i < keep; ++i) edges.push_back(scored[i].edge);
-  std::sort(edges.begin(), edges.end());
-  return edges;
-}
+};
 
 }  // namespace
 
@@ -54,30 +36,51 @@ Expand::Expand(Graph graph, std::shared_ptr<const Overlay> overlay, int max_out_
     }
   }
   if (max_out_degree_ == 0) return;
-  for (EntityId e = 0; e < num_entities(); ++e) cap_row(e, edge_scores);
+  cap_rows(edge_scores);
+  if (overlay_) cap_touched_rows();
 }
 
-void Expand::cap_row(EntityId head, Span<const float> edge_scores) {
-  const Span<const Edge> full = full_row(head);
-  const auto keep = static_cast<std::size_t>(max_out_degree_);
-  if (full.size() <= keep) return;
+Expand::Expand(Graph graph, CappedRows rows, Span<const double> rank)
+    : graph_(std::move(graph)), max_out_degree_(rows.cap()), capped_(std::move(rows)), rank_(rank) {}
+
+void Expand::need_rank() {
+  if (!rank_.empty()) return;
+  own_rank_ = std::make_shared<const std::vector<double>>(graph_.pagerank());
+  rank_ = *own_rank_;
+}
+
+void Expand::cap_rows(Span<const float> edge_scores) {
+  Crowded crowded = crowded_heads(graph_, max_out_degree_);
+  EdgeScore score;
   if (!edge_scores.empty()) {
-    const auto first = static_cast<std::size_t>(graph_.row_begin(head));
-    capped_.append(
-        head, best_edges(full, keep, [&](std::size_t slot, Edge) {
-          const float score = edge_scores[first + slot];
-          if (std::isnan(score)) {
-            throw std::invalid_argument("edge_scores: expected numbers, got nan at " + std::to_string(first + slot));
-          }
-          return static_cast<double>(score);
-        }));
-    return;
+    score = [edge_scores](std::int64_t index, Edge) {
+      const float given = edge_scores[static_cast<std::size_t>(index)];
+      if (std::isnan(given)) {
+        throw std::invalid_argument("edge_scores: expected numbers, got nan at " + std::to_string(index));
+      }
+      return static_cast<double>(given);
+    };
+  } else if (!crowded.heads.empty()) {
+    need_rank();
+    score = score_by_rank(rank_);
   }
-  if (!rank_) rank_ = std::make_shared<const std::vector<double>>(graph_.pagerank());
-  capped_.append(head, best_edges(full, keep, [this](std::size_t, Edge edge) {
-                   const auto tail = static_cast<std::size_t>(edge.tail);
-                   return tail < rank_->size() ? (*rank_)[tail] : 0.0;  // one that an overlay added has no rank
-                 }));
+  const auto store = std::make_shared<OwnedRows>();
+  store->marks = std::move(crowded.marks);
+  store->edges.resize(crowded.heads.size() * static_cast<std::size_t>(max_out_degree_));
+  cut_rows(graph_, crowded.heads, max_out_degree_, score, store->edges.data());
+  capped_ = CappedRows(store, max_out_degree_, graph_.num_entities(), store->marks, store->edges);
+}
+
+void Expand::cap_touched_rows() {
+  const RowTable& rows = overlay_->rows();
+  std::vector<Edge> best(static_cast<std::size_t>(max_out_degree_));
+  for (std::size_t i = 0; i < rows.heads().size(); ++i) {
+    const Span<const Edge> full = rows.row(static_cast<std::int64_t>(i));
+    if (full.size() <= best.size()) continue;
+    need_rank();
+    best_edges(full, 0, best.size(), score_by_rank(rank_), best.data());
+    touched_.append(rows.heads()[i], best);
+  }
 }
 
 Expand Expand::with_overlay(std::shared_ptr<const Overlay> overlay) const {
@@ -85,25 +88,22 @@ Expand Expand::with_overlay(std::shared_ptr<const Overlay> overlay) const {
   if (scored_)
     throw std::invalid_argument("with_overlay: edges are shown by scores, and those of an overlay have none");
   if (!overlay) throw std::invalid_argument("with_overlay: expected an overlay");
-  Expand seen(graph_);
+  Expand seen = *this;
   seen.overlay_ = std::move(overlay);
-  seen.max_out_degree_ = max_out_degree_;
-  seen.rank_ = rank_;
-  if (max_out_degree_ == 0) return seen;
-  const std::vector<EntityId>& touched = seen.overlay_->rows().heads();
-  std::size_t t = 0;
-  const auto cap_touched_below = [&](EntityId end) {
-    while (t < touched.size() && touched[t] < end) seen.cap_row(touched[t++], {});
-  };
-  for (std::size_t i = 0; i < capped_.heads().size(); ++i) {
-    const EntityId head = capped_.heads()[i];
-    cap_touched_below(head);
-    if (t < touched.size() && touched[t] == head) continue;
-    const Span<const Edge> row = capped_.row(static_cast<std::int64_t>(i));
-    seen.capped_.append(head, {row.begin(), row.end()});
-  }
-  cap_touched_below(seen.num_entities());
+  if (max_out_degree_ > 0) seen.cap_touched_rows();
   return seen;
+}
+
+void Expand::bad_view(EntityId head) const {
+  throw std::out_of_range("corrupt view: entity " + std::to_string(head) + " has more than " +
+                          std::to_string(max_out_degree_) + " edges, but no row that is cut");
+}
+
+Span<const Edge> Expand::overlaid_capped_row(EntityId head) const {
+  const std::int64_t position = overlay_->rows().find(head);
+  if (position < 0) return capped_row(head);
+  const Span<const Edge> full = overlay_->rows().row(position);
+  return full.size() <= static_cast<std::size_t>(max_out_degree_) ? full : touched_.row(touched_.find(head));
 }
 
 Span<const Edge> Expand::overlaid_row(EntityId head, RelationId relation) const {
@@ -112,23 +112,23 @@ Span<const Edge> Expand::overlaid_row(EntityId head, RelationId relation) const 
 }
 
 std::int64_t Expand::row_begin(EntityId head) const {
-  const Span<const Edge> full = full_row(head);
   const std::int64_t after_graph = graph_.num_edges();
-  if (max_out_degree_ != 0 && full.size() > static_cast<std::size_t>(max_out_degree_)) {
-    const std::int64_t overlaid = overlay_ ? static_cast<std::int64_t>(overlay_->rows().edges().size()) : 0;
-    return after_graph + overlaid + capped_.row_begin(capped_.find(head));
-  }
+  std::int64_t after_overlay = after_graph;
   if (overlay_) {
-    const std::int64_t position = overlay_->rows().find(head);
+    after_overlay += static_cast<std::int64_t>(overlay_->rows().edges().size());
+    const std::int64_t position = overlay_->rows().find(head), cut = touched_.find(head);
+    if (cut >= 0) return after_overlay + static_cast<std::int64_t>(capped_.edges().size()) + touched_.row_begin(cut);
     if (position >= 0) return after_graph + overlay_->rows().row_begin(position);
   }
-  return graph_.row_begin(head);
+  const std::int64_t position = max_out_degree_ == 0 ? -1 : capped_.find(head);
+  return position < 0 ? graph_.row_begin(head) : after_overlay + capped_.row_begin(position);
 }
 
 std::vector<Edge> Expand::replaced_edges() const {
   std::vector<Edge> edges;
   if (overlay_) edges = overlay_->rows().edges();
   edges.insert(edges.end(), capped_.edges().begin(), capped_.edges().end());
+  edges.insert(edges.end(), touched_.edges().begin(), touched_.edges().end());
   return edges;
 }
 

@@ -3,6 +3,7 @@
 #include <memory>
 #include <vector>
 
+#include "core/capped_rows.h"
 #include "core/graph.h"
 #include "core/overlay.h"
 
@@ -31,6 +32,10 @@ class Expand {
   explicit Expand(Graph graph, std::shared_ptr<const Overlay> overlay = nullptr, int max_out_degree = 0,
                   Span<const float> edge_scores = {});
 
+  /// A view that was computed before (view_file.h): costs nothing.
+  /// @param rank  PageRank of the graph, which the storage of `rows` keeps alive
+  Expand(Graph graph, CappedRows rows, Span<const double> rank);
+
   /// The same graph and cap seen through `overlay`: what a new Expand would show, but only the rows that the overlay
   /// touches are cut anew. PageRank, which is the graph's, is not computed again.
   /// @throws std::invalid_argument if this one has an overlay already or edge scores, or `overlay` is null
@@ -43,9 +48,25 @@ class Expand {
 
   /// What the walker sees from `head`, capped.
   Span<const Edge> row(EntityId head) const {
-    const Span<const Edge> full = full_row(head);
-    if (max_out_degree_ == 0 || full.size() <= static_cast<std::size_t>(max_out_degree_)) return full;
-    return capped_.row(capped_.find(head));
+    if (max_out_degree_ == 0) return full_row(head);
+    if (overlay_) return overlaid_capped_row(head);
+    return capped_row(head);
+  }
+  /// row(head) without an overlay, for asking the memory for it: empty where row() would throw.
+  Span<const Edge> row_hint(EntityId head) const {
+    const std::int64_t position = max_out_degree_ == 0 ? -1 : capped_.find(head);
+    if (position >= 0) return position < capped_.num_rows() ? capped_.row(position) : Span<const Edge>{};
+    if (static_cast<std::uint32_t>(head) >= static_cast<std::uint32_t>(graph_.num_entities())) return {};
+    const std::int64_t *at = graph_.offsets().data() + head, begin = at[0], end = at[1];
+    if (begin < 0 || end < begin || end > graph_.num_edges()) return {};
+    return graph_.edges().subspan(static_cast<std::size_t>(begin), static_cast<std::size_t>(end - begin));
+  }
+  /// Asks the memory for what row(head) looks up first.
+  void prefetch_lookup(EntityId head) const {
+    const auto h = static_cast<std::uint32_t>(head);
+    if (h >= static_cast<std::uint32_t>(graph_.num_entities())) return;
+    if (max_out_degree_ > 0) __builtin_prefetch(capped_.marks().data() + h / 64);
+    __builtin_prefetch(graph_.offsets().data() + h);
   }
   /// All edges of `head`, never cut; optionally of one relation.
   Span<const Edge> full_row(EntityId head, RelationId relation = kAnyRelation) const {
@@ -71,15 +92,29 @@ class Expand {
 
  private:
   Span<const Edge> overlaid_row(EntityId head, RelationId relation) const;
-  /// Cuts the row of `head` if it is crowded; without scores by PageRank.
-  void cap_row(EntityId head, Span<const float> edge_scores);
+  Span<const Edge> overlaid_capped_row(EntityId head) const;
+  Span<const Edge> capped_row(EntityId head) const {
+    const std::int64_t position = capped_.find(head);
+    if (position >= 0) return capped_.row(position);
+    const Span<const Edge> full = graph_.slice(head);
+    if (full.size() > static_cast<std::size_t>(max_out_degree_)) bad_view(head);
+    return full;
+  }
+  [[noreturn]] void bad_view(EntityId head) const;
+  /// Cuts the graph's rows; without scores by PageRank.
+  void cap_rows(Span<const float> edge_scores);
+  /// Cuts the overlay's rows, by PageRank.
+  void cap_touched_rows();
+  void need_rank();
 
   Graph graph_;
   std::shared_ptr<const Overlay> overlay_;
   int max_out_degree_;
-  bool scored_ = false;                              // whether scores took the place of PageRank
-  std::shared_ptr<const std::vector<double>> rank_;  // of the graph; made only if some node needs it
-  RowTable capped_;
+  bool scored_ = false;      // whether scores took the place of PageRank
+  CappedRows capped_;        // of the graph
+  RowTable touched_;         // cut rows of the overlay
+  Span<const double> rank_;  // of the graph; made only if some node needs it
+  std::shared_ptr<const std::vector<double>> own_rank_;
 };
 
 }  // namespace kgwalk

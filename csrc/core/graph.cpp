@@ -5,6 +5,8 @@
 #include <utility>
 
 #include "core/checksum.h"
+#include "core/pagerank.h"
+#include "core/thread_pool.h"
 
 namespace kgwalk {
 namespace {
@@ -148,34 +150,19 @@ void Graph::check() const {
 }
 
 std::vector<double> Graph::pagerank(double damping, int iterations) const {
-  if (!(damping >= 0 && damping <= 1) || iterations < 0) {
-    throw std::invalid_argument("pagerank: expected damping in [0, 1] and iterations >= 0, got " +
-                                std::to_string(damping) + " and " + std::to_string(iterations));
-  }
-  const auto n = static_cast<std::size_t>(num_entities_);
-  if (n == 0) return {};
-  std::vector<double> rank(n, 1.0 / static_cast<double>(n)), next(n);
-  for (int iteration = 0; iteration < iterations; ++iteration) {
-    std::fill(next.begin(), next.end(), 0.0);
-    double dangling = 0;
-    for (EntityId h = 0; h < num_entities_; ++h) {
-      const Span<const Edge> row = slice(h);
-      const double mass = rank[static_cast<std::size_t>(h)];
-      if (row.empty()) {
-        dangling += mass;
-        continue;
-      }
-      const double share = mass / static_cast<double>(row.size());
-      for (const Edge& e : row) {
-        check_entity(e.tail);
-        next[static_cast<std::size_t>(e.tail)] += share;
-      }
-    }
-    const double base = (1.0 - damping + damping * dangling) / static_cast<double>(n);
-    for (double& x : next) x = base + damping * x;
-    rank.swap(next);
-  }
-  return rank;
+  if (num_entities_ == 0) return kgwalk::pagerank(offsets_, damping, 0, {});
+  for (EntityId e = 0; e < num_entities_; ++e) static_cast<void>(slice(e));
+  const std::int64_t begin = offsets_[0];
+  std::vector<EntityId> tails(static_cast<std::size_t>(offsets_[static_cast<std::size_t>(num_entities_)] - begin));
+  const auto tails_of = [&](EntityId row) { return tails.data() + (offsets_[static_cast<std::size_t>(row)] - begin); };
+  constexpr std::int64_t kGrain = 1024;
+  parallel_for(num_entities_, kGrain, [&](std::int64_t first, std::int64_t last) {
+    const auto row = static_cast<EntityId>(first);
+    sort_tails(*this, row, static_cast<EntityId>(last), tails_of(row));
+  });
+  return kgwalk::pagerank(offsets_, damping, iterations, [&](EntityId first, EntityId last, std::vector<EntityId>&) {
+    return Span<const EntityId>(tails_of(first), static_cast<std::size_t>(tails_of(last) - tails_of(first)));
+  });
 }
 
 void Graph::bad_entity(EntityId e) const {

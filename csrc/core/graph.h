@@ -90,7 +90,8 @@ class Graph {
   /// Type of an entity: index of its range in type_offsets.
   int type_of(EntityId entity) const;
 
-  /// PageRank over all directed edges (inverses included), uniform teleport; sums to 1. Page et al. 1999.
+  /// PageRank over all directed edges (inverses included), uniform teleport; sums to 1. Page et al. 1999. Threaded;
+  /// takes 4 bytes an edge meanwhile.
   /// @throws std::invalid_argument unless 0 <= damping <= 1 and iterations >= 0
   std::vector<double> pagerank(double damping = 0.85, int iterations = 50) const;
 

@@ -8,49 +8,13 @@
 
 #include "core/checksum.h"
 #include "core/errors.h"
+#include "core/graph_format.h"
 #include "core/mapped_file.h"
 #include "core/thread_pool.h"
 
 namespace kgwalk {
 namespace {
 
-// The first byte is no ASCII and the line ends are mixed: a transfer in text mode shows.
-constexpr char kMagic[8] = {'\x89', 'K', 'G', 'W', '\r', '\n', '\x1A', '\n'};
-constexpr std::uint32_t kVersion = 1, kByteOrder = 0x01020304;
-constexpr std::size_t kBlock = std::size_t{1} << 20, kAlign = 64, kVerifiedBelow = std::size_t{256} << 20;
-
-struct Header {
-  char magic[8];
-  std::uint32_t version, byte_order;
-  std::uint64_t file_size;
-  std::int64_t num_facts;
-  std::int32_t num_entities, num_relations;
-  std::uint64_t num_sections, num_blocks;
-  std::uint64_t checksum;  // of everything before the data, itself taken as zero
-};
-static_assert(sizeof(Header) == 64, "the header is part of the file format");
-
-struct Section {
-  std::uint32_t kind, element_size;
-  std::uint64_t offset, count;
-};
-static_assert(sizeof(Section) == 24, "the section table is part of the file format");
-
-enum Kind : std::uint32_t {
-  kTypes = 1,
-  kOffsets,
-  kEdges,
-  kEntityOffsets,
-  kEntityBytes,
-  kEntityOrder,
-  kRelationOffsets,
-  kRelationBytes,
-  kRelationOrder,
-  kLabelOffsets,
-  kLabelBytes,
-  kLabelOrder,
-  kKindEnd
-};
 constexpr const char* kKindNames[kKindEnd] = {
     "",
     "type offsets",
@@ -66,66 +30,6 @@ constexpr const char* kKindNames[kKindEnd] = {
     "label bytes",
     "label order",
 };
-
-constexpr std::size_t aligned(std::size_t n) { return (n + kAlign - 1) / kAlign * kAlign; }
-constexpr std::size_t num_blocks(std::size_t bytes) { return (bytes + kBlock - 1) / kBlock; }
-constexpr std::size_t table_end(std::size_t sections, std::size_t blocks) {
-  return sizeof(Header) + sections * sizeof(Section) + blocks * sizeof(std::uint64_t);
-}
-
-/// A section to write: where its elements are.
-struct Source {
-  Kind kind;
-  std::uint32_t element_size;
-  const void* data;
-  std::size_t count;
-};
-
-std::vector<Source> sources(const GraphFile& tables) {
-  const Graph& g = tables.graph;
-  const auto add = [](std::vector<Source>& to, Kind kind, const auto& elements) {
-    to.push_back({kind, sizeof(*elements.data()), elements.data(), elements.size()});
-  };
-  std::vector<Source> all;
-  add(all, kTypes, g.type_offsets());
-  add(all, kOffsets, g.offsets());
-  add(all, kEdges, g.edges());
-  const auto add_names = [&](const std::optional<Names>& names, Kind first, std::int32_t count, const char* what,
-                             bool distinct) {
-    if (!names) return;
-    if (names->size() != count) {
-      throw std::invalid_argument(std::string(what) + ": expected " + std::to_string(count) + " names, got " +
-                                  std::to_string(names->size()));
-    }
-    const std::int32_t repeated = distinct ? names->first_duplicate() : -1;
-    if (repeated >= 0) {
-      throw std::invalid_argument(std::string(what) + ": expected different names, got \"" +
-                                  std::string((*names)[repeated]) + "\" twice");
-    }
-    static constexpr std::int64_t kZero = 0;
-    const bool empty = names->offsets().empty();  // a default-constructed table
-    add(all, first, empty ? Span<const std::int64_t>(&kZero, 1) : names->offsets());
-    add(all, static_cast<Kind>(first + 1), names->bytes());
-    add(all, static_cast<Kind>(first + 2), names->order());
-  };
-  add_names(tables.entities, kEntityOffsets, g.num_entities(), "entities", true);
-  add_names(tables.relations, kRelationOffsets, g.num_relations(), "relations", true);
-  add_names(tables.labels, kLabelOffsets, g.num_entities(), "labels", false);
-  return all;
-}
-
-std::size_t data_size(const std::vector<Source>& all) {
-  std::size_t size = 0;
-  for (const Source& s : all) size = aligned(size) + s.element_size * s.count;
-  return size;
-}
-
-std::uint64_t header_checksum(Span<const char> head) {
-  Header h;
-  std::memcpy(&h, head.data(), sizeof h);
-  h.checksum = 0;
-  return hash64(head.data() + sizeof h, head.size() - sizeof h, hash64(&h, sizeof h));
-}
 
 std::uint64_t block_sum(Span<const char> data, std::size_t block) {
   const std::size_t begin = block * kBlock;
@@ -174,14 +78,16 @@ class Decoder {
     }
   }
 
-  std::optional<Names> names(Kind first, std::int32_t count) const {
+  std::uint64_t checksum() const { return header_.checksum; }
+
+  std::optional<Names> names(SectionKind first, std::int32_t count) const {
     if (section(first).kind == 0) return std::nullopt;
     const auto n = static_cast<std::size_t>(count);
     const auto offsets = elements<std::int64_t>(first);
-    const auto bytes = elements<char>(static_cast<Kind>(first + 1));
-    const auto order = elements<std::int32_t>(static_cast<Kind>(first + 2));
+    const auto bytes = elements<char>(static_cast<SectionKind>(first + 1));
+    const auto order = elements<std::int32_t>(static_cast<SectionKind>(first + 2));
     if (offsets.size() != n + 1) fail_count(first, n + 1, offsets.size());
-    if (order.size() != n) fail_count(static_cast<Kind>(first + 2), n, order.size());
+    if (order.size() != n) fail_count(static_cast<SectionKind>(first + 2), n, order.size());
     return Names(owner_, offsets, bytes, order);
   }
 
@@ -190,7 +96,7 @@ class Decoder {
  private:
   void read_header() {
     if (bytes_.empty()) fail("expected a graph, found an empty file");
-    if (std::memcmp(bytes_.data(), kMagic, std::min(sizeof kMagic, bytes_.size())) != 0) {
+    if (std::memcmp(bytes_.data(), kGraphMagic, std::min(sizeof kGraphMagic, bytes_.size())) != 0) {
       fail("magic: this is no kgwalk graph file");
     }
     if (bytes_.size() < sizeof header_) {
@@ -198,8 +104,8 @@ class Decoder {
     }
     std::memcpy(&header_, bytes_.data(), sizeof header_);
     if (header_.byte_order != kByteOrder) fail("byte order: written on a machine of the other byte order");
-    if (header_.version != kVersion) {
-      fail("format version: expected " + std::to_string(kVersion) + ", found " + std::to_string(header_.version));
+    if (header_.version != kGraphVersion) {
+      fail("format version: expected " + std::to_string(kGraphVersion) + ", found " + std::to_string(header_.version));
     }
     if (header_.file_size != bytes_.size()) {
       fail("length: expected " + std::to_string(header_.file_size) + " bytes, found " + std::to_string(bytes_.size()) +
@@ -225,7 +131,7 @@ class Decoder {
 
   void read_sections() {
     for (std::size_t i = 0; i < header_.num_sections; ++i) {
-      Section s;
+      GraphSection s;
       std::memcpy(&s, bytes_.data() + table_end(i, 0), sizeof s);
       if (s.kind == 0 || s.kind >= kKindEnd || sections_[s.kind].kind != 0) {
         fail("section table: expected each known section once, found kind " + std::to_string(s.kind));
@@ -240,11 +146,11 @@ class Decoder {
     }
   }
 
-  const Section& section(Kind kind) const { return sections_[kind]; }
+  const GraphSection& section(SectionKind kind) const { return sections_[kind]; }
 
   template <class T>
-  Span<const T> elements(Kind kind) const {
-    const Section& s = section(kind);
+  Span<const T> elements(SectionKind kind) const {
+    const GraphSection& s = section(kind);
     if (s.kind == 0) fail(std::string("section table: expected a section \"") + kKindNames[kind] + "\", found none");
     if (s.element_size != sizeof(T)) {
       fail(std::string("section \"") + kKindNames[kind] + "\": expected elements of " + std::to_string(sizeof(T)) +
@@ -253,7 +159,7 @@ class Decoder {
     return {reinterpret_cast<const T*>(bytes_.data() + s.offset), static_cast<std::size_t>(s.count)};
   }
 
-  [[noreturn]] void fail_count(Kind kind, std::size_t expected, std::size_t found) const {
+  [[noreturn]] void fail_count(SectionKind kind, std::size_t expected, std::size_t found) const {
     fail(std::string("section \"") + kKindNames[kind] + "\": expected " + std::to_string(expected) +
          " elements, found " + std::to_string(found));
   }
@@ -261,48 +167,30 @@ class Decoder {
   std::shared_ptr<const void> owner_;
   Span<const char> bytes_;
   const std::string& path_;
-  Header header_{};
+  GraphHeader header_{};
   std::size_t data_begin_ = 0;
-  Section sections_[kKindEnd] = {};
+  GraphSection sections_[kKindEnd] = {};
 };
 
 }  // namespace
 
-std::size_t encoded_size(const GraphFile& tables) {
-  const auto all = sources(tables);
-  const std::size_t data = data_size(all);
-  return aligned(table_end(all.size(), num_blocks(data))) + data;
-}
+std::size_t encoded_size(const GraphFile& tables) { return GraphLayout(tables).file_size(); }
 
 void encode_graph(const GraphFile& tables, Span<char> to) {
-  const auto all = sources(tables);
-  const std::size_t blocks = num_blocks(data_size(all));
-  std::fill(to.begin(), to.begin() + std::min(to.size(), aligned(table_end(all.size(), blocks))), '\0');
-  Header h{};
-  std::memcpy(h.magic, kMagic, sizeof kMagic);
-  h.version = kVersion;
-  h.byte_order = kByteOrder;
-  h.file_size = to.size();
-  h.num_facts = tables.graph.num_facts();
-  h.num_entities = tables.graph.num_entities();
-  h.num_relations = tables.graph.num_relations();
-  h.num_sections = all.size();
-  h.num_blocks = blocks;
-  std::memcpy(to.data(), &h, sizeof h);
-  std::size_t at = aligned(table_end(all.size(), blocks));
-  for (std::size_t i = 0; i < all.size(); ++i) {
+  const GraphLayout layout(tables);
+  const std::vector<char> head = layout.head(std::vector<std::uint64_t>(layout.num_blocks()));
+  std::size_t at = std::copy(head.begin(), head.end(), to.begin()) - to.begin();
+  for (const GraphLayout::Part& part : layout.parts()) {
     const std::size_t begin = aligned(at);
     std::fill(to.begin() + at, to.begin() + begin, '\0');
-    const Section s{all[i].kind, all[i].element_size, begin, all[i].count};
-    std::memcpy(to.data() + table_end(i, 0), &s, sizeof s);
-    at = begin + all[i].element_size * all[i].count;
-    if (at > begin) std::memcpy(to.data() + begin, all[i].data, at - begin);
+    at = begin + part.bytes();
+    if (at > begin) std::memcpy(to.data() + begin, part.data, at - begin);
   }
   seal_graph(to);
 }
 
 void seal_graph(Span<char> bytes) {
-  Header h;
+  GraphHeader h;
   if (bytes.size() < sizeof h) return;
   std::memcpy(&h, bytes.data(), sizeof h);
   if (h.num_sections >= kKindEnd || h.num_blocks > bytes.size() / sizeof(std::uint64_t)) return;
@@ -327,8 +215,8 @@ GraphFile decode_graph(std::shared_ptr<const void> owner, Span<const char> bytes
   if (contents) file.check_blocks();
   const Graph graph = file.graph();
   GraphFile tables{graph, file.names(kEntityOffsets, graph.num_entities()),
-                   file.names(kRelationOffsets, graph.num_relations()),
-                   file.names(kLabelOffsets, graph.num_entities())};
+                   file.names(kRelationOffsets, graph.num_relations()), file.names(kLabelOffsets, graph.num_entities()),
+                   file.checksum()};
   if (!contents) return tables;
   try {
     graph.check();

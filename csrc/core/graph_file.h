@@ -21,6 +21,7 @@ struct GraphFile {
   std::optional<Names> entities;   // num_entities, all different
   std::optional<Names> relations;  // num_relations (forward only), all different
   std::optional<Names> labels;     // readable names of the entities; may repeat
+  std::uint64_t checksum = 0;      // the header's, by which files that go with this one know it; 0 if it is no file
 };
 
 /// How much of a file is looked at before it is used. The header always is, and ids are range-checked on use.

@@ -7,6 +7,8 @@
 
 #include <atomic>
 #include <cerrno>
+#include <cstdint>
+#include <cstdio>
 #include <utility>
 
 #include "core/errors.h"
@@ -71,14 +73,27 @@ WholeFile::~WholeFile() { discard(); }
 
 void WholeFile::commit() {
   if (msync(data_, size_, MS_SYNC) != 0 || fsync(file_) != 0) throw IoError(errno, temporary_);
-  if (rename(temporary_.c_str(), path_.c_str()) != 0) throw IoError(errno, path_);
+  rename_synced(temporary_, path_);
   close(std::exchange(file_, -1));
+}
+
+void rename_synced(const std::string& from, const std::string& to) {
+  if (rename(from.c_str(), to.c_str()) != 0) throw IoError(errno, to);
   // The name itself is on the disk once its folder is. Some file systems cannot sync a folder: the file is whole
   // anyway.
-  const std::size_t slash = path_.rfind('/');
-  const std::string folder = slash == std::string::npos ? "." : path_.substr(0, slash + 1);
+  const std::size_t slash = to.rfind('/');
+  const std::string folder = slash == std::string::npos ? "." : to.substr(0, slash + 1);
   const Descriptor d{open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC)};
   if (d.file >= 0) static_cast<void>(fsync(d.file));
+}
+
+void MappedFile::release(const void* begin, std::size_t size) const {
+  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+  const auto from = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page;
+  const auto to = (reinterpret_cast<std::uintptr_t>(begin) + size) / page * page;
+  const auto first = reinterpret_cast<std::uintptr_t>(data_);
+  if (from < first || to > first + size_ || from >= to) return;
+  static_cast<void>(madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED));
 }
 
 }  // namespace kgwalk

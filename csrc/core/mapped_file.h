@@ -21,6 +21,8 @@ class MappedFile {
   ~MappedFile();
 
   Span<const char> bytes() const { return {data_, size_}; }
+  /// The process lets go of the pages inside this part, which it has read for now: they no longer count as its memory.
+  void release(const void* begin, std::size_t size) const;
 
  private:
   const char* data_ = nullptr;
@@ -48,5 +50,8 @@ class WholeFile {
   char* data_ = nullptr;
   std::size_t size_ = 0;
 };
+
+/// Gives a file its name, and brings the name to the disk. @throws IoError
+void rename_synced(const std::string& from, const std::string& to);
 
 }  // namespace kgwalk

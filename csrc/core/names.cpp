@@ -103,9 +103,27 @@ void Interner::rebuild(std::size_t num_slots) {
   for (std::int32_t id = 0; id < size(); ++id) slots_[slot_of(name(id), hashes_[static_cast<std::size_t>(id)])] = id;
 }
 
-std::int32_t Interner::intern(std::string_view wanted) {
+std::uint64_t Interner::hash(std::string_view name) { return hash64(name.data(), name.size()); }
+
+void Interner::prefetch(std::uint64_t hash, int step) const {
+  if (slots_.empty()) return;
+  const std::int32_t* slot = &slots_[hash & (slots_.size() - 1)];
+  if (step == 0) {
+    __builtin_prefetch(slot);
+    return;
+  }
+  if (*slot < 0) return;
+  const auto id = static_cast<std::size_t>(*slot);
+  if (step == 1) {
+    __builtin_prefetch(&hashes_[id]);
+    __builtin_prefetch(&ends_[id]);
+  } else {
+    __builtin_prefetch(bytes_.data() + ends_[id] - 1);  // a name ends before its end
+  }
+}
+
+std::int32_t Interner::intern(std::string_view wanted, std::uint64_t hash) {
   if (2 * (ends_.size() + 1) > slots_.size()) rebuild(std::max<std::size_t>(16, 2 * slots_.size()));
-  const std::uint64_t hash = hash64(wanted.data(), wanted.size());
   const std::size_t slot = slot_of(wanted, hash);
   if (slots_[slot] >= 0) return slots_[slot];
   if (size() == INT32_MAX) throw std::length_error("more names than 32-bit ids");
@@ -124,6 +142,12 @@ void Interner::truncate(std::int32_t size) {
   hashes_.resize(n);
   bytes_.resize(n == 0 ? 0 : static_cast<std::size_t>(ends_.back()));
   rebuild(slots_.size());
+}
+
+std::string Interner::lines(std::int32_t from) const {
+  std::string text;
+  for (std::int32_t id = std::max(from, 0); id < size(); ++id) text.append(name(id)).push_back('\n');
+  return text;
 }
 
 Names Interner::names() const {

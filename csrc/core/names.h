@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -51,9 +52,17 @@ class Interner {
  public:
   std::int32_t size() const { return static_cast<std::int32_t>(ends_.size()); }
   /// The id of the name, a new one if it was not known.
-  std::int32_t intern(std::string_view name);
+  std::int32_t intern(std::string_view name) { return intern(name, hash(name)); }
+  /// @param hash  of the name
+  std::int32_t intern(std::string_view name, std::uint64_t hash);
+  static std::uint64_t hash(std::string_view name);
+  /// Asks the memory for what intern() of a name of this hash will read: to be called for each of three steps, 0 to 2,
+  /// with time between them, as each reads what the one before has asked for.
+  void prefetch(std::uint64_t hash, int step) const;
   /// Forgets every name from id `size` up.
   void truncate(std::int32_t size);
+  /// The names from id `from` on, each with a line end.
+  std::string lines(std::int32_t from) const;
   Names names() const;
 
  private:

@@ -2,25 +2,32 @@
 
 #include <algorithm>
 #include <stdexcept>
+#include <utility>
 
+#include "core/errors.h"
 #include "core/text.h"
 
 namespace kgwalk {
 namespace {
 
 /// Throws at the first byte that is not text.
-void check_text(std::string_view data, const std::string& path) {
+void check_text(std::string_view data, const std::string& path, std::int64_t first_line) {
   const std::size_t at = find_non_text(data);
   if (at == std::string_view::npos) return;
   const auto newlines = std::count(data.begin(), data.begin() + static_cast<std::ptrdiff_t>(at), '\n');
-  fail_at_line(path, 1 + newlines, non_text_reason(data[at]));
+  fail_at_line(path, first_line + newlines, non_text_reason(data[at]));
 }
 
 /// Cuts text into records of fields, one at a time.
 class Records {
  public:
-  Records(std::string_view data, const std::string& path, char delimiter)
-      : data_(data), path_(path), delimiter_(delimiter), quotes_(delimiter == ',' || delimiter == ';') {}
+  Records(std::string_view data, const std::string& path, char delimiter, std::int64_t first_line)
+      : data_(data),
+        path_(path),
+        delimiter_(delimiter),
+        quotes_(delimiter == ',' || delimiter == ';'),
+        line_(first_line),
+        next_line_(first_line) {}
 
   /// Reads the next record; false at the end, blank lines there skipped.
   bool next() {
@@ -38,6 +45,7 @@ class Records {
     return true;
   }
 
+  bool quotes() const { return quotes_; }
   std::int64_t line() const { return line_; }
   std::size_t size() const { return fields_.size(); }
   std::string_view operator[](std::size_t i) const {
@@ -125,7 +133,7 @@ class Records {
   const char delimiter_;
   const bool quotes_;
   std::size_t at_ = 0, begin_ = 0;
-  std::int64_t line_ = 1, next_line_ = 1;
+  std::int64_t line_, next_line_;
   std::vector<Field> fields_;
   std::vector<std::string> unquoted_;
 };
@@ -156,15 +164,38 @@ int checked_num_columns(const TripleFormat& f) {
 
 }  // namespace
 
-std::vector<Triple> TripleReader::add(std::string_view data, const std::string& path, const TripleFormat& format) {
+std::vector<Triple> TripleReader::add(std::string_view data, const std::string& path, const TripleFormat& format,
+                                      std::int64_t first_line) {
   const auto num_columns = static_cast<std::size_t>(checked_num_columns(format));
   const std::lock_guard<std::mutex> lock(mutex_);
   const std::int32_t num_entities = entities_.size(), num_relations = relations_.size();
   try {
-    data = without_byte_order_mark(data);
-    check_text(data, path);
+    if (first_line == 1) data = without_byte_order_mark(data);
+    check_text(data, path, first_line);
     std::vector<Triple> triples;
-    Records record(data, path, format.delimiter);
+    Records record(data, path, format.delimiter, first_line);
+    // Names of many lines are looked up together, so that memory is waited for once. Quoted fields may live no longer
+    // than their record.
+    struct Waiting {
+      std::string_view head, tail;
+      std::uint64_t head_hash, tail_hash;
+      RelationId relation;
+    };
+    std::vector<Waiting> waiting;
+    const std::size_t batch = record.quotes() ? 1 : 32;
+    const auto take = [&] {
+      for (int step = 0; step < 3 && batch > 1; ++step) {
+        for (const Waiting& w : waiting) {
+          entities_.prefetch(w.head_hash, step);
+          entities_.prefetch(w.tail_hash, step);
+        }
+      }
+      for (const Waiting& w : waiting) {
+        const EntityId head = entities_.intern(w.head, w.head_hash);
+        triples.push_back({head, w.relation, entities_.intern(w.tail, w.tail_hash)});
+      }
+      waiting.clear();
+    };
     for (bool header = format.header; record.next(); header = false) {
       if (record.size() != num_columns) {
         fail_at_line(path, record.line(),
@@ -183,10 +214,11 @@ std::vector<Triple> TripleReader::add(std::string_view data, const std::string& 
         }
         return text;
       };
-      const EntityId head = entities_.intern(field(0));
-      const RelationId relation = relations_.intern(field(1));
-      triples.push_back({head, relation, entities_.intern(field(2))});
+      const std::string_view head = field(0), tail = field(2);
+      waiting.push_back({head, tail, Interner::hash(head), Interner::hash(tail), relations_.intern(field(1))});
+      if (waiting.size() == batch) take();
     }
+    take();
     if (triples.empty()) {
       fail_at_line(path, record.line(),
                    std::string("expected a triple, found ") + (data.empty() ? "an empty file" : "the end of the file"));
@@ -196,6 +228,39 @@ std::vector<Triple> TripleReader::add(std::string_view data, const std::string& 
     entities_.truncate(num_entities);
     relations_.truncate(num_relations);
     throw;
+  }
+}
+
+EntityId TripleReader::num_entities() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return entities_.size();
+}
+
+RelationId TripleReader::num_relations() const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return relations_.size();
+}
+
+std::string TripleReader::entity_lines(EntityId from) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return entities_.lines(from);
+}
+
+std::string TripleReader::relation_lines(RelationId from) const {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  return relations_.lines(from);
+}
+
+void TripleReader::restore(std::string_view entity_lines, std::string_view relation_lines) {
+  const std::lock_guard<std::mutex> lock(mutex_);
+  for (auto [interner, lines] : {std::pair(&entities_, entity_lines), std::pair(&relations_, relation_lines)}) {
+    for (std::size_t at = 0, end; at < lines.size(); at = end + 1) {
+      end = std::min(lines.find('\n', at), lines.size());
+      const std::int32_t next = interner->size();
+      if (interner->intern(lines.substr(at, end - at)) != next) {
+        throw FormatError("restore: expected different names, got " + quoted(lines.substr(at, end - at)) + " twice");
+      }
+    }
   }
 }
 

@@ -8,8 +8,8 @@
 namespace kgwalk {
 namespace {
 
-constexpr std::size_t kPlansAhead = 16, kRowsAhead = 8;  // walkers between a request for memory and its use
-constexpr std::int64_t kGrain = 4096;                    // rows that pay for waking a thread
+constexpr std::size_t kPlansAhead = 16, kRowsAhead = 16;  // walkers between a request for memory and its use
+constexpr std::int64_t kGrain = 4096;                     // rows that pay for waking a thread
 
 /// Asks for the first lines of a row; the hardware guesses the rest.
 void fetch_row(const Edge* row, std::int64_t degree) {
@@ -44,16 +44,11 @@ ActionRow Walk::filter_of(const Walker& w) const {
   return row;
 }
 
-void Walk::prefetch_offsets(EntityId e) const {
-  const Graph& graph = actions_->graph();
-  if (e < graph.num_entities()) __builtin_prefetch(graph.offsets().data() + e);
-}
+void Walk::prefetch_offsets(EntityId e) const { actions_->expand().prefetch_lookup(e); }
 
 void Walk::prefetch_edges(EntityId e) const {
-  const Graph& graph = actions_->graph();
-  if (e >= graph.num_entities()) return;
-  const std::int64_t* offsets = graph.offsets().data() + e;
-  fetch_row(graph.edges().data() + offsets[0], offsets[1] - offsets[0]);
+  const Span<const Edge> row = actions_->expand().row_hint(e);
+  fetch_row(row.data(), static_cast<std::int64_t>(row.size()));
 }
 
 std::int64_t Walk::row_begin(const Walker& w) const {
@@ -140,7 +135,7 @@ void Walk::observe(std::size_t begin, std::size_t end, const ObservationOut& out
     if (i >= end) return;
     const Walker& w = walkers_[i];
     prefetch_edges(w.at);
-    if (last_hop(w)) __builtin_prefetch(w.plan.answers);
+    if (last_hop(w)) fetch_row(w.plan.answers, w.plan.num_answers);
   };
   std::int64_t ending = 0;
   for (std::size_t i = begin; i < begin + kPlansAhead; ++i) stand(i);

@@ -8,6 +8,8 @@
 #include "core/graph_file.h"
 #include "core/reader.h"
 #include "core/rule_text.h"
+#include "core/view_file.h"
+#include "core/walk.h"
 
 namespace kgwalk {
 namespace {
@@ -128,6 +130,80 @@ std::vector<std::string> graph_seeds() {
   return seeds;
 }
 
+/// The graph that views under attack are of, and two of its views, as files hold them.
+const GraphFile& viewed_graph() {
+  static const GraphFile graph = [] {
+    std::vector<Triple> facts;
+    for (EntityId e = 1; e < 70; ++e) facts.push_back({e % 3, e % 2, e});
+    const std::string path = "viewed.kgw";
+    save_graph(path, {Graph::from_triples(facts, 70, 2), {}, {}, {}});
+    return open_graph(path, Verify::kContents);
+  }();
+  return graph;
+}
+
+std::vector<std::string> view_seeds() {
+  const GraphFile& graph = viewed_graph();
+  const std::vector<double> rank = graph.graph.pagerank();
+  std::vector<std::string> seeds;
+  save_view("viewed.view", "viewed.kgw", 2, rank);
+  const MappedFile file("viewed.view");
+  seeds.emplace_back(file.bytes().data(), file.bytes().size());
+  return seeds;
+}
+
+/// Walks over whatever the view shows: moves stay inside the padded row, or the view is found corrupt.
+bool walk_view(const Expand& expand) {
+  return survives([&] {
+    for (EntityId e = 0; e < expand.num_entities(); ++e) {
+      require(expand.row(e).size() <= 2, "a row is wider than its cap");
+      static_cast<void>(expand.row_hint(e));
+      static_cast<void>(expand.row_begin(e));
+    }
+    const auto actions = std::make_shared<const ActionSets>(expand, ActionRules{});
+    const std::vector<Query> queries{{0, 0, 69}, {1, 1, 5}, {69, 2, -1}};
+    WalkConfig config;
+    config.num_envs = 8;
+    Walk walk(actions, queries, config);
+    std::vector<std::int32_t> ids(8 * 8 + 2 * 8 * 3);
+    std::vector<std::int8_t> mask(8 * 3);
+    std::vector<double> rewards(8);
+    std::unique_ptr<bool[]> flags(new bool[24]);
+    const auto at = [&](std::size_t i) { return ids.data() + 8 * i; };
+    ObservationOut out;
+    out.state = {at(0), at(1), at(2), at(3), at(4), at(5)};
+    out.padded = {at(8), at(8) + 24, mask.data(), nullptr};
+    const StepOut did{rewards.data(), flags.get(), flags.get() + 8, flags.get() + 16, out.state};
+    walk.reset({}, {}, out);
+    std::vector<std::int64_t> chosen(8);
+    for (int step = 0; step < 12; ++step) {
+      walk.sample_actions(chosen.data());
+      walk.step(Span<const std::int64_t>(chosen), did, out);
+    }
+  });
+}
+
+bool read_view(const std::string& input) {
+  const std::shared_ptr<char[]> bytes(new char[input.size()]);
+  input.copy(bytes.get(), input.size());
+  const auto decode_as = [&](Verify verify) {
+    return decode_view(bytes, {bytes.get(), input.size()}, "input", viewed_graph(), 2, verify);
+  };
+  try {
+    const bool whole = walk_view(decode_as(Verify::kHeader));  // as a file too large to be read on opening
+    static_cast<void>(decode_as(Verify::kContents));
+    return whole;
+  } catch (const FormatError&) {
+    return false;
+  }
+}
+
+bool read_sealed_view(const std::string& input) {
+  std::string sealed = input;
+  seal_view({sealed.data(), sealed.size()});
+  return read_view(sealed);
+}
+
 bool equal(const RuleSet& a, const RuleSet& b) {
   return a.head == b.head && a.head_constant == b.head_constant && a.body_offsets == b.body_offsets &&
          a.body == b.body && a.body_constant == b.body_constant && a.support == b.support &&
@@ -204,6 +280,8 @@ std::vector<Target> targets() {
        &read_signed_rules},
       {"graph", graph_seeds(), {}, &read_graph},
       {"sealed-graph", graph_seeds(), {}, &read_sealed_graph},
+      {"view", view_seeds(), {}, &read_view},
+      {"sealed-view", view_seeds(), {}, &read_sealed_view},
   };
 }
 

@@ -13,8 +13,8 @@ from rich.table import Table
 
 from kgwalk.cli.console import err, out, progress_bar
 from kgwalk.cli.export_walks import export_walks
-from kgwalk.cli.options import DataDir
-from kgwalk.cli.runs import load_dataset
+from kgwalk.cli.options import DataDir, Threads
+from kgwalk.cli.runs import load_dataset, use_core_threads
 from kgwalk.files import write_atomically
 
 app = typer.Typer(no_args_is_help=True, help="List, get, import, describe and check datasets.")
@@ -97,9 +97,18 @@ def report(
 
 @app.command("verify")
 def verify(dataset: Name, data_dir: DataDir = None) -> None:
-    """Check every file of a dataset against the SHA-256 in its card; exit code 1 if one is wrong."""
-    from kgwalk.data.verify import verify as check
+    """Check every file of a dataset against the SHA-256 in its card; exit code 1 if one is wrong.
 
+    Of a graph file (FILE.kgw): every block, offset and id, and the views beside it.
+    """
+    from kgwalk.data.stored import SUFFIX
+    from kgwalk.data.verify import verify as check
+    from kgwalk.data.verify import verify_graph
+
+    if dataset.endswith(SUFFIX):
+        for path in verify_graph(Path(dataset)):
+            out.print(f"[green]ok      [/green] {path}", soft_wrap=True)
+        return
     with progress_bar() as show:
         checks = check(dataset, data_dir, partial(show, "checking"))
     if not checks:
@@ -140,6 +149,47 @@ def convert(
     from kgwalk.data.fetch import convert as make
 
     out.print(f"complete: {make(dataset, archives, folder)}", soft_wrap=True)
+
+
+@app.command("build")
+def build(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...", help="Triples: tab-separated text (also .gz), .nt and .ttl (also .gz), .npy of ids."
+        ),
+    ],
+    target: Annotated[Path, typer.Option("--out", metavar="FILE.kgw", help="The graph file to make.")],
+    memory: Annotated[str, typer.Option(help="Most memory to use, as 512MB or 4GB.")] = "4GB",
+    max_out_degree: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Cap on a node's edges whose view to store beside; can be repeated."),
+    ] = None,
+    temporary: Annotated[
+        Path | None,
+        typer.Option(help="Folder for what does not fit into memory.", show_default="FILE.kgw.building"),
+    ] = None,
+    threads: Threads = None,
+) -> None:
+    """Make a graph file of triples that do not fit into memory, to be walked where it lies.
+
+    Interrupted, it goes on from where it was when it is called again. Then
+    `gym.make_vec("KGWalk-Custom", dataset="FILE.kgw")` walks it.
+    """
+    from kgwalk.data.build import build_graph
+
+    use_core_threads(threads)
+    with progress_bar() as show:
+        done = build_graph(
+            files, target, memory=memory, max_out_degree=max_out_degree or (), temporary=temporary, progress=show
+        )
+    out.print(
+        f"{done.path}: {done.num_entities:,} entities, {done.num_relations:,} relations, {done.num_facts:,} facts "
+        f"of {done.rows:,} rows",
+        soft_wrap=True,
+    )
+    for cap, view in done.views.items():
+        out.print(f"{view}: view of at most {cap:,} edges a node", soft_wrap=True)
 
 
 @app.command("import")

@@ -12,6 +12,7 @@ from kgwalk.data.recommendation.labelled import LabelledRecommendation, labelled
 from kgwalk.data.recommendation.metapaths import EntityType
 from kgwalk.data.recommendation.new_user import NewUsers, new_users
 from kgwalk.data.recommendation.reachability import reachability
+from kgwalk.data.stored import StoredDataset, open_dataset
 
 __all__ = [
     "CARDS",
@@ -26,11 +27,13 @@ __all__ = [
     "NewUsers",
     "Recommendation",
     "Source",
+    "StoredDataset",
     "bookshop",
     "family",
     "find_card",
     "labelled",
     "load",
     "new_users",
+    "open_dataset",
     "reachability",
 ]

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from kgwalk._core import Graph, Names
+from kgwalk._core import Expand, Graph, Names
 from kgwalk.data.cards import Card
 from kgwalk.data.labels import read_labels
 from kgwalk.protocols import Ids
@@ -70,6 +70,10 @@ class Dataset:
         """The graph to walk when answering this split's queries."""
         self._rows(split)
         return self.test_graph if split.startswith("test") else self.graph
+
+    def expand_for(self, split: str, max_out_degree: int) -> Expand:
+        """That graph with a cap on degrees, 0 for none."""
+        return Expand(self.graph_for(split), max_out_degree=max_out_degree)
 
     def known_for(self, split: str) -> Graph:
         """All facts whose answers are filtered when ranking this split, with inverses: ``slice(source, relation)``.

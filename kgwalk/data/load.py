@@ -21,6 +21,7 @@ from kgwalk.data.recommendation.bookshop import bookshop
 from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.data.recommendation.files import read_recommendation
 from kgwalk.data.recommendation.labelled import LabelledRecommendation, labelled
+from kgwalk.data.stored import SUFFIX, open_dataset
 from kgwalk.protocols import Ids
 
 VARIABLE = "KGWALK_DATA"
@@ -36,8 +37,8 @@ def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
 
     Args:
         name: as in the environment id (``"WN18RR"``, any case, with or without ``KGWalk-``), a folder that
-            `import_files` made or that holds ``train.txt``, ``valid.txt`` and ``test.txt``, or ``"Custom"`` with
-            ``data_dir``.
+            `import_files` made or that holds ``train.txt``, ``valid.txt`` and ``test.txt``, a graph file that
+            `kgwalk data build` made (``graph.kgw``, see `open_dataset`), or ``"Custom"`` with ``data_dir``.
         data_dir: where to look first.
 
     Raises:
@@ -45,6 +46,8 @@ def load(name: str | Path, data_dir: str | Path | None = None) -> Dataset:
         MissingDataError: a file is in none of these places.
         DamagedFileError, FormatError: a file cannot be used; nothing half-loaded is returned.
     """
+    if str(name).endswith(SUFFIX) and not Path(name).is_dir():
+        return open_dataset(name)
     if isinstance(name, Path):
         return load_folder(name)
     if plain_name(name) == "custom":

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
+from kgwalk import _core
 from kgwalk.data.card_json import CARD_FILE, read_card
 from kgwalk.data.cards import Card, DataFile
 from kgwalk.data.catalog import find_card
@@ -61,6 +62,24 @@ def verify(
         if progress is not None:
             progress(done, len(card.files))
     return checks
+
+
+def verify_graph(path: Path) -> list[Path]:
+    """Read a graph file and the views beside it whole, and check every part.
+
+    Returns:
+        The files that were checked.
+
+    Raises:
+        FormatError: one is damaged; the message says which part.
+        OSError: a file cannot be opened.
+    """
+    graph, *_, checksum = _core.open_graph(path, True)
+    caps = [found.name.removeprefix(f"{path.name}.top") for found in path.parent.glob(f"{path.name}.top*")]
+    views = {int(cap): Path(_core.view_path(path, int(cap))) for cap in sorted(caps) if cap.isdecimal()}
+    for cap, view in views.items():
+        _core.open_view(view, graph, checksum, cap, True)
+    return [path, *views.values()]
 
 
 def check_file(entry: DataFile, folder: Path) -> FileCheck:

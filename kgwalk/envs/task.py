@@ -136,7 +136,7 @@ class Task:
         shared = _shared.setdefault(dataset, {})
         if key not in shared:
             graph = dataset.graph_for(split)
-            expand = _core.Expand(graph, max_out_degree=cap) if scorer is None else pruned(graph, scorer, cap)
+            expand = dataset.expand_for(split, cap) if scorer is None else pruned(graph, scorer, cap)
             actions = _core.ActionSets(expand, hide_fact=training, hide_answers=hide_answers)
             queries = dataset.queries(split, directions).view()
             queries.flags.writeable = False

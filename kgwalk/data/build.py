@@ -1,0 +1,422 @@
+"""Graph files of triples that do not fit into memory, in bounded memory, to be taken up again after a kill.
+
+Stages, each in the temporary folder: `facts.bin` (ids of every line) and the names; `bucket-k.bin` (directed edges by
+range of heads); `edges-k.bin` (sorted, distinct). Then the graph file, then its views. `manifest.json` says what is
+done.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from kgwalk import _core
+from kgwalk._core import FormatError, Names, TripleReader
+from kgwalk.data.files import MissingDataError
+from kgwalk.data.pieces import id_pieces, kind_of, rdf_pieces, text_pieces
+from kgwalk.files import delete, write_atomically
+
+Progress = Callable[[str, int, int], None]
+
+#: Memory that is not ours to plan: the interpreter, its libraries, pieces of files.
+RESERVE = 256 << 20
+#: O(entities) arrays of any stage, in bytes an entity, names included at their usual length.
+PER_ENTITY = 128
+#: Text between two places from which an interrupted reading goes on.
+CHECKPOINT = 256 << 20
+_FACTS_AT_ONCE = 1 << 24
+_LARGEST_BUCKET = 1 << 26  # edges; more would only be further apart
+_MOST_BUCKETS = 500  # all are open at once
+_FILES = (
+    *("manifest.json", "facts.bin", "entities.txt", "relations.txt", "bucket-*.bin", "degrees-*.npy"),
+    *("edges-*.bin", "rows-*.npy", "rank.npy", "tails.bin"),
+)
+
+
+@dataclass(frozen=True)
+class Built:
+    """What `build_graph` made.
+
+    Attributes:
+        path: the graph file.
+        rows: triples read, repeated ones included.
+        num_entities, num_relations, num_facts: of the graph.
+        views: files of capped views by cap.
+    """
+
+    path: Path
+    rows: int
+    num_entities: int
+    num_relations: int
+    num_facts: int
+    views: dict[int, Path]
+
+
+def build_graph(
+    files: Sequence[str | Path],
+    out: str | Path,
+    *,
+    memory: str | int = "4GB",
+    max_out_degree: Sequence[int] = (),
+    temporary: str | Path | None = None,
+    progress: Progress | None = None,
+    bucket_edges: int | None = None,
+) -> Built:
+    """Turn files of triples into a graph file, byte for byte what `save_graph` writes of them read at once.
+
+    Killed, it goes on from where it was when called again with the same files (by size and time), whatever the memory.
+
+    Args:
+        files: tab-separated head, relation, tail (gzipped or not); N-Triples (``.nt``) and Turtle (``.ttl``) with the
+            extra ``rdf``; or ``.npy`` arrays of ids, (n, 3) int32, which make a graph without names. In this order,
+            which decides the ids: by first appearance.
+        out: the graph file; replaced if it is there.
+        memory: most memory to use, bytes or ``"512MB"``, ``"4GB"``. The graph's edges need not fit, but about 128 bytes
+            an entity, and 8 bytes for each edge of the largest node, have to.
+        max_out_degree: caps whose views are stored beside, see `build_views`.
+        temporary: folder for what does not fit; ``<out>.building`` by default. It takes 36 bytes a triple and is
+            removed when all is done.
+        progress: called with (stage, done, total).
+        bucket_edges: most edges to sort at a time, by default what the memory allows.
+
+    Raises:
+        MissingDataError, DamagedFileError, FormatError: a file cannot be used; ``out`` is as it was.
+        ImportError: RDF without pyoxigraph.
+        ValueError: no files, kinds of files that do not go together, or too little memory.
+    """
+    paths = [Path(file) for file in files]
+    if not paths:
+        raise ValueError("build: expected at least one file")
+    kinds = {kind_of(path) for path in paths}
+    if "ids" in kinds and len(kinds) > 1:
+        raise ValueError("build: arrays of ids have no names, so they do not go together with text")
+    budget = parse_memory(memory)
+    caps = checked_caps(max_out_degree)
+    target = Path(out)
+    folder = Path(temporary) if temporary is not None else target.with_name(f"{target.name}.building")
+    show = progress or (lambda what, done, total: None)
+    work = _Work(folder, _key(paths))
+    if "checksum" in work.state and not _is_graph(target, work.state["checksum"]):
+        work.remove()  # the graph was made, and is gone
+        work = _Work(folder, _key(paths))
+    try:
+        if "ids" in kinds:
+            work.read_ids(paths, show)
+        else:
+            work.read_text(paths, show)
+        work.sort(budget, bucket_edges, show)
+        work.write(target, show)
+    except FormatError:
+        work.remove()  # the files have to change, and what was made of them would not be used again
+        raise
+    views = build_views(target, caps, temporary=folder, progress=show) if caps else {}
+    state = work.state
+    work.remove()
+    return Built(target, state["facts"], state["entities"], state["relations"], state["edges"] // 2, views)
+
+
+def build_views(
+    graph: str | Path,
+    max_out_degree: Sequence[int],
+    *,
+    temporary: str | Path | None = None,
+    progress: Progress | None = None,
+) -> dict[int, Path]:
+    """Store degree-capped views beside a graph file, so that opening one costs nothing and processes share it.
+
+    Memory: 40 bytes an entity; the temporary file takes 4 bytes an edge. Views that are there already, and are this
+    graph's, are kept.
+
+    Args:
+        graph: a graph file.
+        max_out_degree: caps, each 1 or more.
+        temporary: folder for what does not fit; the graph's own by default.
+        progress: called with (stage, done, total).
+
+    Returns:
+        The view's file by cap, ``<graph>.top<cap>``.
+
+    Raises:
+        FormatError: it is no graph file.
+        OSError: a file cannot be read or written.
+    """
+    path = Path(graph)
+    show = progress or (lambda what, done, total: None)
+    made = {cap: Path(_core.view_path(path, cap)) for cap in checked_caps(max_out_degree)}
+    missing = [cap for cap, view in made.items() if not _is_view(view, path, cap)]
+    if missing:
+        folder = Path(temporary) if temporary is not None else path.parent
+        with _rank(path, folder, show) as rank:
+            for cap in missing:
+                _core.save_view(
+                    made[cap], path, cap, rank, lambda done, total, cap=cap: show(f"view {cap}", done, total)
+                )
+    return made
+
+
+def parse_memory(text: str | int) -> int:
+    """Bytes of ``"4GB"``, ``"512MB"`` (powers of 1024, ``GiB`` as well) or a number of bytes; ValueError otherwise."""
+    if isinstance(text, int):
+        return text
+    found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
+    if not found:
+        raise ValueError(f"memory: expected something like 4GB or 512MB, got {text!r}")
+    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
+
+
+def checked_caps(caps: Sequence[int]) -> list[int]:
+    """The caps without repetition; ValueError on one below 1."""
+    for cap in caps:
+        if cap < 1:
+            raise ValueError(f"max_out_degree: expected 1 or more, got {cap}")
+    return list(dict.fromkeys(caps))
+
+
+def _key(paths: list[Path]) -> list[list[Any]]:
+    """What a build is of: files by place, size and time of change."""
+    key: list[list[Any]] = []
+    for path in paths:
+        if not path.is_file():
+            raise MissingDataError(f"{path}: no such file")
+        info = path.stat()
+        key.append([str(path.absolute()), info.st_size, info.st_mtime_ns])
+    return key
+
+
+class _Work:
+    """The temporary folder of a build. ``state`` is the manifest: saved only when what it tells is on disk."""
+
+    def __init__(self, folder: Path, key: list[list[Any]]) -> None:
+        self.folder = folder
+        folder.mkdir(parents=True, exist_ok=True)
+        self.facts = folder / "facts.bin"
+        self.names = (folder / "entities.txt", folder / "relations.txt")
+        self.state: dict[str, Any] = {
+            "version": 1,
+            "key": key,
+            "file": 0,
+            "resume": [0, 1],
+            "facts": 0,
+            "names": [0, 0],
+        }
+        manifest = folder / "manifest.json"
+        if manifest.exists():
+            try:
+                found = json.loads(manifest.read_text())
+            except ValueError:
+                found = {}
+            if isinstance(found, dict) and (found.get("version"), found.get("key")) == (1, key):
+                self.state = found
+                return
+            self.remove()  # of other files, or of these as they were
+            folder.mkdir(parents=True, exist_ok=True)
+
+    def save(self, **state: Any) -> None:
+        self.state |= state
+        write_atomically(self.folder / "manifest.json", json.dumps(self.state).encode())
+
+    def remove(self) -> None:
+        delete(self.folder, _FILES)
+
+    def read_text(self, paths: list[Path], show: Progress) -> None:
+        """Names and ids of every line."""
+        if "entities" in self.state:
+            return
+        reader = TripleReader()
+        reader.restore(*(self._kept(path, size) for path, size in zip(self.names, self.state["names"], strict=True)))
+        sizes = [path.stat().st_size for path in paths]
+        with self._appending(self.facts, 12 * self.state["facts"]) as facts:
+            rows, known, unsaved = self.state["facts"], [reader.num_entities, reader.num_relations], 0
+
+            def checkpoint(file: int, resume: Sequence[int]) -> None:
+                nonlocal known
+                added = (reader.entity_lines(known[0]), reader.relation_lines(known[1]))
+                lengths = list(self.state["names"])
+                for i, (path, lines) in enumerate(zip(self.names, added, strict=True)):
+                    with self._appending(path, lengths[i]) as names:
+                        names.write(lines)
+                    lengths[i] += len(lines)
+                _sync(facts)
+                known = [reader.num_entities, reader.num_relations]
+                self.save(file=file, resume=list(resume), facts=rows, names=lengths)
+
+            for number in range(self.state["file"], len(paths)):
+                path = paths[number]
+                offset, line = self.state["resume"]
+                pieces = rdf_pieces(path) if kind_of(path) == "rdf" else text_pieces(path, offset, line)
+                for piece in pieces:
+                    triples = reader.add(piece.text, str(path), first_line=piece.line)
+                    facts.write(triples.data)
+                    rows += len(triples)
+                    unsaved += len(piece.text)
+                    if piece.resume is not None and unsaved >= CHECKPOINT:
+                        checkpoint(number, piece.resume)
+                        unsaved = 0
+                    show("reading, MB", (sum(sizes[:number]) + piece.consumed) >> 20, sum(sizes) >> 20)
+                checkpoint(number + 1, (0, 1))
+        self.save(entities=reader.num_entities, relations=reader.num_relations, named=True)
+
+    def read_ids(self, paths: list[Path], show: Progress) -> None:
+        """Ids as they are given."""
+        if "entities" in self.state:
+            return
+        rows = entities = relations = 0
+        with self._appending(self.facts, 0) as facts:
+            for number, path in enumerate(paths):
+                for part in id_pieces(path):
+                    facts.write(part.data)
+                    rows += len(part)
+                    entities = max(entities, int(part[:, ::2].max()) + 1)
+                    relations = max(relations, int(part[:, 1].max()) + 1)
+                show("reading, files", number + 1, len(paths))
+            _sync(facts)
+        self.save(facts=rows, entities=entities, relations=relations, named=False)
+
+    def sort(self, memory: int, bucket_edges: int | None, show: Progress) -> None:
+        """Directed edges, sorted and distinct, in files by range of heads."""
+        facts, entities, relations = (self.state[name] for name in ("facts", "entities", "relations"))
+        if "heads" not in self.state:
+            degrees = np.zeros(entities, np.int64)
+            for begin in range(0, facts, _FACTS_AT_ONCE):
+                end = min(begin + _FACTS_AT_ONCE, facts)
+                _core.count_degrees(self.facts, begin, end, relations, degrees)
+                show("counting, million facts", end >> 20, facts >> 20)
+            heads = _ranges(degrees, bucket_edges or _bucket_edges(memory, entities, int(degrees.max())))
+            buckets = [self.folder / f"bucket-{k}.bin" for k in range(len(heads) - 1)]
+            delete(self.folder, ["bucket-*.bin"])
+            self.folder.mkdir(exist_ok=True)
+            buffer = max(1 << 16, (memory - RESERVE - PER_ENTITY * entities) // 2)
+            for begin in range(0, facts, _FACTS_AT_ONCE):
+                end = min(begin + _FACTS_AT_ONCE, facts)
+                _core.partition_edges(self.facts, begin, end, relations, heads, buckets, buffer)
+                show("partitioning, million facts", end >> 20, facts >> 20)
+            for k, bucket in enumerate(buckets):
+                write_atomically(self.folder / f"degrees-{k}.npy", _npy(degrees[heads[k] : heads[k + 1]]))
+                with bucket.open("ab") as file:
+                    _sync(file)
+            self.save(heads=heads.tolist(), sorted=[])
+            self.facts.unlink()
+        heads = self.state["heads"]
+        for k, first in enumerate(heads[:-1]):
+            show("sorting, buckets", k, len(heads) - 1)
+            if k in self.state["sorted"]:
+                continue
+            bucket, degrees = self.folder / f"bucket-{k}.bin", np.load(self.folder / f"degrees-{k}.npy")
+            _core.sort_bucket(bucket, first, degrees, self.folder / f"edges-{k}.bin")
+            write_atomically(self.folder / f"rows-{k}.npy", _npy(degrees))
+            self.save(sorted=[*self.state["sorted"], k])
+            bucket.unlink()
+
+    def write(self, out: Path, show: Progress) -> None:
+        """The graph file of the sorted edges."""
+        if "checksum" in self.state:
+            return
+        heads = self.state["heads"]
+        show("writing", 0, 1)
+        degrees = np.concatenate([np.load(self.folder / f"rows-{k}.npy") for k in range(len(heads) - 1)])
+        offsets = np.concatenate([np.zeros(1, np.int64), np.cumsum(degrees)])
+        edges = [self.folder / f"edges-{k}.bin" for k in range(len(heads) - 1)]
+        names: tuple[Names, Names] | tuple[None, None] = (None, None)
+        if self.state["named"]:
+            reader = TripleReader()
+            reader.restore(*(path.read_bytes() for path in self.names))
+            names = (reader.entities, reader.relations)
+            del reader
+        _core.write_graph(out, self.state["relations"], [0, self.state["entities"]], offsets, edges, *names)
+        self.save(edges=int(offsets[-1]), checksum=_core.open_graph(out, False)[4])
+        delete(self.folder, ["edges-*.bin"])
+        show("writing", 1, 1)
+
+    def _kept(self, path: Path, size: int) -> bytes:
+        return path.read_bytes()[:size] if size else b""
+
+    @contextmanager
+    def _appending(self, path: Path, size: int) -> Iterator[io.BufferedRandom]:
+        """A file to go on with from ``size``: what is behind was never told of."""
+        with path.open("r+b" if path.exists() else "w+b") as file:
+            file.truncate(size)
+            file.seek(size)
+            yield file
+            _sync(file)
+
+
+def _bucket_edges(memory: int, entities: int, largest: int) -> int:
+    fixed = RESERVE + PER_ENTITY * entities
+    room = (memory - fixed) // 10  # 8 bytes an edge and what the allocator rounds up
+    if room < max(largest, 1 << 16):
+        needed = fixed + 10 * max(largest, 1 << 16)
+        raise ValueError(
+            f"memory: expected at least {-(-needed >> 20)}MB for {entities:,} entities and a node of {largest:,} edges"
+        )
+    return min(room, _LARGEST_BUCKET)
+
+
+def _ranges(degrees: NDArray[np.int64], edges: int) -> NDArray[np.int32]:
+    """First heads of ranges with at most ``edges`` edges (one head may have more), then their number."""
+    total = np.concatenate([np.zeros(1, np.int64), np.cumsum(degrees)])
+    firsts = [0]
+    while firsts[-1] < len(degrees):
+        end = int(np.searchsorted(total, total[firsts[-1]] + edges, "right")) - 1
+        firsts.append(max(end, firsts[-1] + 1))
+    if len(firsts) > _MOST_BUCKETS:
+        raise ValueError(
+            f"memory: expected room for a part in {_MOST_BUCKETS} of {int(total[-1]):,} edges, but {edges:,} fit"
+        )
+    return np.array(firsts, np.int32)
+
+
+@contextmanager
+def _rank(graph: Path, folder: Path, show: Progress) -> Iterator[NDArray[np.float64]]:
+    """PageRank of a graph file; kept until the views that need it are made."""
+    checksum = _core.open_graph(graph, False)[4]
+    folder.mkdir(parents=True, exist_ok=True)
+    kept = folder / "rank.npy"
+    saved = np.load(kept, allow_pickle=False) if kept.exists() else None
+    if saved is not None and saved.dtype == np.float64 and saved[:1].view(np.uint64)[0] == checksum:
+        yield saved[1:]
+    else:
+        rank = _core.pagerank_of_file(graph, folder / "tails.bin", lambda done, of: show("PageRank", done, of))
+        stamp = np.array([checksum], np.uint64).view(np.float64)
+        write_atomically(kept, _npy(np.concatenate([stamp, rank])))
+        yield rank
+    kept.unlink()
+
+
+def _is_graph(path: Path, checksum: int) -> bool:
+    try:
+        return _core.open_graph(path, False)[4] == checksum
+    except (FormatError, OSError):
+        return False
+
+
+def _is_view(view: Path, graph: Path, cap: int) -> bool:
+    if not view.is_file():
+        return False
+    opened = _core.open_graph(graph, False)
+    try:
+        _core.open_view(view, opened[0], opened[4], cap, False)
+    except FormatError:
+        return False
+    return True
+
+
+def _npy(array: NDArray[Any]) -> bytes:
+    file = io.BytesIO()
+    np.save(file, array)
+    return file.getvalue()
+
+
+def _sync(file: Any) -> None:
+
+    file.flush()
+    os.fsync(file.fileno())
