@@ -11,7 +11,7 @@ from benchmarks.markdown import fill_block, mean, table
 Record = Mapping[str, Any]
 
 _ABSENT = "Not run yet."
-_AGENTS = ("sb3-maskable-ppo", "sb3-ppo", "reinforce")
+_ROWS = ("sb3-maskable-ppo", "sb3-maskable-ppo-ppo-alone", "sb3-ppo", "reinforce")
 _METRICS = ("mrr", "hits@1", "hits@10")
 
 
@@ -25,22 +25,25 @@ def _quality(records: Sequence[Record]) -> str:
     """What PPO reaches on test, where it was run, beside kgwalk's own REINFORCE with its supervised phase."""
     runs: dict[tuple[str, str], list[Record]] = defaultdict(list)
     for record in records:
-        plain = f"{record.get('dataset')}-{record.get('agent')}-seed{record.get('seed')}"
-        if record["bench"] == "completion" and record.get("agent") in _AGENTS and record["name"] == plain:
-            runs[record["dataset"], record["agent"]].append(record)
-    sets = sorted({dataset for dataset, agent in runs if agent != "reinforce"})
+        if record["bench"] != "completion":
+            continue
+        row = record["name"].removeprefix(f"{record['dataset']}-").removesuffix(f"-seed{record['seed']}")
+        if row in _ROWS:
+            runs[record["dataset"], row].append(record)
+    sets = sorted({dataset for dataset, row in runs if row != "reinforce"})
     rows = []
     for dataset in sets:
-        for agent in _AGENTS:
+        for agent in _ROWS:
             found = runs.get((dataset, agent), [])
             if not found:
                 continue
             figures = [mean([r["metrics"]["both"][metric] for r in found]) for metric in _METRICS]
             tail, valid = (mean([_number(r, *keys) for r in found]) for keys in (("tail", "mrr"), ("valid_mrr",)))
             minutes = mean([_number(r, "train_seconds") / 60 for r in found])
-            rows.append([dataset, f"`{agent}`", valid, tail, *figures, minutes, str(len(found))])
+            best = ", ".join(f"{_number(r, 'best_step'):.0f}" for r in found) if agent != "reinforce" else ""
+            rows.append([dataset, f"`{agent}`", valid, tail, *figures, best, minutes, str(len(found))])
     header = ["set", "agent", "valid MRR, tail", "test MRR, tail", *(f"{m}, both" for m in _METRICS)]
-    return "\n".join(table([*header, "minutes of training", "seeds"], rows)) if rows else _ABSENT
+    return "\n".join(table([*header, "from rollout", "minutes of training", "seeds"], rows)) if rows else _ABSENT
 
 
 def _number(record: Record, *keys: str) -> float:

@@ -154,9 +154,7 @@ def partition_edges(
 ) -> None:
     """Appends the directed edges of facts [begin, end) to the buckets of their heads."""
 
-def sort_bucket(
-    bucket: str | PathLike[str], first: int, degrees: NDArray[np.int64], out: str | PathLike[str]
-) -> None:
+def sort_bucket(bucket: str | PathLike[str], first: int, degrees: NDArray[np.int64], out: str | PathLike[str]) -> None:
     """Sorts a bucket into a file of edges; degrees, with repeated edges, become those without."""
 
 def write_graph(

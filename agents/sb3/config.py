@@ -103,7 +103,16 @@ class SB3Config:
 
 # What differs from the defaults, by dataset; each was chosen on valid.
 TUNED: dict[str, dict[str, Any]] = {
-    "Family": {"rollouts": 1000, "validate_every": 100},
+    "Family": {
+        "warm_up_steps": 600,
+        "warm_up_batch": 128,
+        "warm_up_paths": 16,
+        "rollouts": 30,
+        "entropy": 0.05,
+        "final_entropy": 0.05,
+        "learning_rate": 1e-4,
+        "validate_every": 10,
+    },
     "Kinship": {
         # A walk drawn at random hits once in a hundred times: PPO alone gets to half of this in as long.
         "network": CandidateConfig(entity_dim=64),
