@@ -243,9 +243,9 @@ class Walks:
         self.envs.reset(seed=SEED)
         for _ in range(min(self.steps, 30)):
             actions = self.envs.sample_actions()
-            found.update(actions)
+            found.update(actions.tobytes())
             for array in self.envs.step(actions)[0].values():
-                found.update(np.ascontiguousarray(array))
+                found.update(array.tobytes())
         return found.hexdigest()
 
 

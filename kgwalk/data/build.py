@@ -14,6 +14,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -158,9 +159,7 @@ def build_views(
         folder = Path(temporary) if temporary is not None else path.parent
         with _rank(path, folder, show) as rank:
             for cap in missing:
-                _core.save_view(
-                    made[cap], path, cap, rank, lambda done, total, cap=cap: show(f"view {cap}", done, total)
-                )
+                _core.save_view(made[cap], path, cap, rank, partial(show, f"view {cap}"))
     return made
 
 
