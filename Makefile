@@ -23,11 +23,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 CSRC := $(MAKE) --no-print-directory -C csrc -j$(JOBS)
 
 .DEFAULT_GOAL := help
-<<<<<<< HEAD
-.PHONY: help setup quickstart test test-python test-cpp test-packaging test-pykeen test-ray lint tidy format bench report sanitize fuzz docs clean
-=======
-.PHONY: help setup quickstart test test-python test-cpp test-packaging test-pykeen test-torchrl lint tidy format bench report sanitize fuzz docs clean
->>>>>>> f9fbc6990be605a91701600b9967f790f929e625
+.PHONY: help setup quickstart test test-python test-cpp test-packaging test-pykeen test-ray test-torchrl lint tidy format bench report sanitize fuzz docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -77,7 +73,6 @@ test-pykeen: setup  ## our embedding models against PyKEEN's, and models that Py
 	  || $(PIP) install --no-compile -c constraints.txt -e ".[kge]"
 	$(BIN)/python -m pytest tests/pykeen $(PYTEST_ARGS)
 
-<<<<<<< HEAD
 # RLlib takes Gymnasium 1.2.2 only, so this leg has an environment of its own; the C++ core is that of .venv.
 test-ray: setup $(RAY_STAMP)  ## a cluster on this machine, RLlib, and the environments on its Gymnasium; saves the outcome
 	OMP_NUM_THREADS=1 $(RAY)/bin/python -m benchmarks.ray_leg --save -- $(PYTEST_ARGS)
@@ -91,12 +86,11 @@ $(RAY_STAMP): pyproject.toml constraints.txt constraints-ray.txt
 	@echo "installing kgwalk and Ray"
 	@KGWALK_COMPILED=1 $(RAY_PIP) install --no-compile -c $(RAY)/constraints.txt -e ".[agents,ray]" pytest hypothesis
 	@touch $@
-=======
+
 test-torchrl: setup  ## walkers as a TorchRL environment, and its PPO on Family; installs the extra torchrl
 	@$(BIN)/python -c 'from importlib.metadata import version; version("torchrl")' 2>/dev/null \
 	  || $(PIP) install --no-compile -c constraints.txt -e ".[torchrl]"
 	$(BIN)/python -m pytest tests/torchrl $(PYTEST_ARGS)
->>>>>>> f9fbc6990be605a91701600b9967f790f929e625
 
 lint: setup  ## everything static: ruff, mypy, stubs, spelling, clang-format, clang-tidy
 	$(BIN)/ruff check .
