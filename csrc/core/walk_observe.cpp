@@ -105,7 +105,8 @@ void Walk::look(std::size_t i) {
     w.count = 1 + w.degree - w.num_closed;
     return;
   }
-  std::vector<std::int32_t>& closed = closed_[i];
+  // One for all walkers: as long as a row, it would drive out of the cache what each walker really keeps.
+  thread_local std::vector<std::int32_t> closed;
   row.closed(closed);
   if (split_ && w.phase == 1) restrict_to_chosen(w, closed);
   keep_closed(w, i, closed.data(), closed.size());
