@@ -178,4 +178,4 @@ class WalkerAgent:
 
 def _tuples(sizes: dict[str, Any], *keys: str) -> dict[str, Any]:
     """Fields of a configuration, of which JSON made lists."""
-    return {key: tuple(value) if key in keys else value for key, value in sizes.items()}
+    return {key: tuple(value) if key in keys else value for key, value in dict(sizes).items()}

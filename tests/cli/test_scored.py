@@ -83,7 +83,7 @@ def test_the_report_says_what_was_done(walker: Path, rules: Path, tmp_path: Path
     assert reranked["agent"] == "reinforce+table"
     assert both["agent"] == "reinforce (3 moves by table)+0.5*table"
     assert evaluated(tmp_path, rules, *RERANK)["agent"] == "rules+table"
-    assert loaded == [Path("complex.safetensors")] * 4
+    assert loaded == [Path("complex.safetensors").absolute()] * 4
     assert plain["counts"] == reranked["counts"] != both["counts"]
     assert plain["metrics"] != reranked["metrics"]
 

@@ -204,10 +204,12 @@ def test_a_folder_of_runs_is_no_run(tmp_path: Path) -> None:
     assert (tmp_path / "rules" / AGENT).exists()
 
 
-def test_the_stages_known_here_are_those_of_the_agent() -> None:
+def test_the_stages_known_here_are_those_of_the_agents() -> None:
     from kgwalk.agents.rule_guider import stages
 
-    assert stages.STAGES[:-1] == runs.STAGES
+    from kgwalk.agents.sb3.trainer import WARM_UP
+
+    assert (*stages.STAGES[:-1], WARM_UP) == runs.STAGES
 
 
 def test_stages_are_told_in_a_terminal_too(monkeypatch: pytest.MonkeyPatch) -> None:
