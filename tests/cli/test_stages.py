@@ -206,7 +206,6 @@ def test_a_folder_of_runs_is_no_run(tmp_path: Path) -> None:
 
 def test_the_stages_known_here_are_those_of_the_agents() -> None:
     from kgwalk.agents.rule_guider import stages
-
     from kgwalk.agents.sb3.trainer import WARM_UP
 
     assert (*stages.STAGES[:-1], WARM_UP) == runs.STAGES
