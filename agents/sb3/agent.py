@@ -75,7 +75,9 @@ class SB3Walker(WalkerAgent):
         try:
             from .trainer import SB3Trainer
         except ImportError as error:
-            raise ImportError(f'{cls.name} is trained by Stable-Baselines3: pip install "kgwalk[sb3]"') from error
+            raise ImportError(
+                f'{cls.name} is trained by Stable-Baselines3: pip install "kgwalk[agents,sb3]"'
+            ) from error
         if not 0 <= seed < 1 << 31:
             raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
         if config.network.decision != cls.decision:
@@ -105,6 +107,8 @@ class SB3Walker(WalkerAgent):
         network = CandidateNetwork(
             note["num_entities"], note["num_relations"], note["horizon"], CandidateConfig(**sizes)
         )
+        if network.config.decision != cls.decision:
+            raise ValueError(f"decision must be {cls.decision} for {cls.name}, got {network.config.decision}")
         if note["hops"] != network.horizon:
             raise ValueError(f"hops must be the network's horizon {network.horizon}, got {note['hops']!r}")
         return network

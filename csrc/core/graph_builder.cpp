@@ -72,6 +72,10 @@ void partition_edges(const std::string& facts, std::int64_t begin, std::int64_t 
       !std::is_sorted(first_heads.begin(), first_heads.end()) || buckets.size() > UINT16_MAX) {
     throw std::invalid_argument("first_heads: expected rising heads, one more than buckets");
   }
+  if (num_relations < 1 || num_relations > (INT32_MAX - 1) / 2) {
+    throw std::invalid_argument("num_relations: expected at most " + std::to_string((INT32_MAX - 1) / 2) + ", got " +
+                                std::to_string(num_relations));
+  }
   const EntityId num_entities = first_heads[buckets.size()];
   std::vector<std::uint16_t> bucket_of(static_cast<std::size_t>(num_entities));
   std::vector<OutStream> out;

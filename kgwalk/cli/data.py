@@ -163,11 +163,11 @@ def build(
     memory: Annotated[str, typer.Option(help="Most memory to use, as 512MB or 4GB.")] = "4GB",
     max_out_degree: Annotated[
         list[int] | None,
-        typer.Option(min=1, help="Cap on a node's edges whose view to store beside; can be repeated."),
+        typer.Option(min=1, max=2**31 - 2, help="Cap on a node's edges whose view to store beside; can be repeated."),
     ] = None,
     temporary: Annotated[
         Path | None,
-        typer.Option(help="Folder for what does not fit into memory.", show_default="FILE.kgw.building"),
+        typer.Option(help="Where to make FILE.kgw.building, for what does not fit.", show_default="beside FILE.kgw"),
     ] = None,
     threads: Threads = None,
 ) -> None:

@@ -7,6 +7,7 @@ done.
 
 from __future__ import annotations
 
+import fcntl
 import io
 import json
 import os
@@ -40,8 +41,9 @@ _LARGEST_BUCKET = 1 << 26  # edges; more would only be further apart
 _MOST_BUCKETS = 500  # all are open at once
 _FILES = (
     *("manifest.json", "facts.bin", "entities.txt", "relations.txt", "bucket-*.bin", "degrees-*.npy"),
-    *("edges-*.bin", "rows-*.npy", "rank.npy", "tails.bin"),
+    *("edges-*.bin", "rows-*.npy", "rank.npy", "tails.bin", "lock"),
 )
+_MOST_RELATIONS = (2**31 - 2) // 2  # forward, inverse and STAY are int32
 
 
 @dataclass(frozen=True)
@@ -85,15 +87,17 @@ def build_graph(
         memory: most memory to use, bytes or ``"512MB"``, ``"4GB"``. The graph's edges need not fit, but about 128 bytes
             an entity, and 8 bytes for each edge of the largest node, have to.
         max_out_degree: caps whose views are stored beside, see `build_views`.
-        temporary: folder for what does not fit; ``<out>.building`` by default. It takes 36 bytes a triple and is
-            removed when all is done.
+        temporary: where the folder ``<out>.building`` of what does not fit is made, beside ``out`` by default. It takes
+            36 bytes a triple and is removed when all is done.
         progress: called with (stage, done, total).
         bucket_edges: most edges to sort at a time, by default what the memory allows.
 
     Raises:
         MissingDataError, DamagedFileError, FormatError: a file cannot be used; ``out`` is as it was.
         ImportError: RDF without pyoxigraph.
-        ValueError: no files, kinds of files that do not go together, or too little memory.
+        OSError: ``out`` is a folder, or its own cannot be written to.
+        ValueError: no files, kinds of files that do not go together, ``out`` among the files, too little memory, or
+            another build is at work on ``out``.
     """
     paths = [Path(file) for file in files]
     if not paths:
@@ -103,26 +107,34 @@ def build_graph(
         raise ValueError("build: arrays of ids have no names, so they do not go together with text")
     budget = parse_memory(memory)
     caps = checked_caps(max_out_degree)
+    if budget < RESERVE:
+        raise ValueError(f"memory: expected at least {RESERVE >> 20}MB, got {memory!r}")
     target = Path(out)
-    folder = Path(temporary) if temporary is not None else target.with_name(f"{target.name}.building")
+    if target.is_dir():
+        raise IsADirectoryError(f"{target} is a folder: expected the name of a graph file, such as graph.kgw")
+    if any(path.exists() and target.exists() and path.samefile(target) for path in paths):
+        raise ValueError(f"{target} is one of the files to read: it would be replaced by the graph")
+    folder = _folder(target, temporary, "building")
     show = progress or (lambda what, done, total: None)
-    work = _Work(folder, _key(paths))
-    if "checksum" in work.state and not _is_graph(target, work.state["checksum"]):
-        work.remove()  # the graph was made, and is gone
-        work = _Work(folder, _key(paths))
-    try:
-        if "ids" in kinds:
-            work.read_ids(paths, show)
-        else:
-            work.read_text(paths, show)
-        work.sort(budget, bucket_edges, show)
-        work.write(target, show)
-    except FormatError:
-        work.remove()  # the files have to change, and what was made of them would not be used again
-        raise
-    views = build_views(target, caps, temporary=folder, progress=show) if caps else {}
-    state = work.state
-    work.remove()
+    key = _key(paths)
+    with _alone(folder):
+        work = _Work(folder, key)
+        if not work.is_whole() or ("checksum" in work.state and not _is_graph(target, work.state["checksum"])):
+            work.remove(keep=("lock",))  # what was made is damaged, or was moved away
+            work = _Work(folder, key)
+        try:
+            if "ids" in kinds:
+                work.read_ids(paths, show)
+            else:
+                work.read_text(paths, show)
+            work.sort(budget, bucket_edges, show)
+            work.write(target, show)
+        except FormatError:
+            work.remove()  # the files have to change, and what was made of them would not be used again
+            raise
+        views = _build_views(target, caps, folder, show)
+        state = work.state
+        work.remove()
     return Built(target, state["facts"], state["entities"], state["relations"], state["edges"] // 2, views)
 
 
@@ -141,7 +153,7 @@ def build_views(
     Args:
         graph: a graph file.
         max_out_degree: caps, each 1 or more.
-        temporary: folder for what does not fit; the graph's own by default.
+        temporary: where the folder ``<graph>.viewing`` of what does not fit is made, beside the graph by default.
         progress: called with (stage, done, total).
 
     Returns:
@@ -151,12 +163,18 @@ def build_views(
         FormatError: it is no graph file.
         OSError: a file cannot be read or written.
     """
-    path = Path(graph)
-    show = progress or (lambda what, done, total: None)
-    made = {cap: Path(_core.view_path(path, cap)) for cap in checked_caps(max_out_degree)}
+    path, caps = Path(graph), checked_caps(max_out_degree)
+    folder = _folder(path, temporary, "viewing")
+    with _alone(folder):
+        made = _build_views(path, caps, folder, progress or (lambda what, done, total: None))
+        delete(folder, _FILES)
+    return made
+
+
+def _build_views(path: Path, caps: list[int], folder: Path, show: Progress) -> dict[int, Path]:
+    made = {cap: Path(_core.view_path(path, cap)) for cap in caps}
     missing = [cap for cap, view in made.items() if not _is_view(view, path, cap)]
     if missing:
-        folder = Path(temporary) if temporary is not None else path.parent
         with _rank(path, folder, show) as rank:
             for cap in missing:
                 _core.save_view(made[cap], path, cap, rank, partial(show, f"view {cap}"))
@@ -167,18 +185,38 @@ def parse_memory(text: str | int) -> int:
     """Bytes of ``"4GB"``, ``"512MB"`` (powers of 1024, ``GiB`` as well) or a number of bytes; ValueError otherwise."""
     if isinstance(text, int):
         return text
+    if not isinstance(text, str):
+        raise ValueError(f"memory: expected bytes or something like 4GB, got {text!r}")
     found = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMGT]?)(?:i?B)?\s*", text, re.IGNORECASE)
     if not found:
         raise ValueError(f"memory: expected something like 4GB or 512MB, got {text!r}")
-    return int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " "))
+    return min(int(float(found[1]) * 1024 ** " KMGT".index(found[2].upper() or " ")), 1 << 62)
 
 
 def checked_caps(caps: Sequence[int]) -> list[int]:
-    """The caps without repetition; ValueError on one below 1."""
+    """The caps without repetition; ValueError on one that is no whole number from 1 to 2**31 - 2."""
     for cap in caps:
-        if cap < 1:
-            raise ValueError(f"max_out_degree: expected 1 or more, got {cap}")
+        if not isinstance(cap, int) or not 1 <= cap < 2**31 - 1:
+            raise ValueError(f"max_out_degree: expected a whole number from 1 to {2**31 - 2}, got {cap!r}")
     return list(dict.fromkeys(caps))
+
+
+def _folder(path: Path, temporary: str | Path | None, purpose: str) -> Path:
+    """A folder that nobody else has files in."""
+    place = Path(temporary) if temporary is not None else path.parent
+    return place / f"{path.name}.{purpose}"
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """While nobody else is at work in a folder, which is made; ValueError if somebody is."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("a") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"another build is at work in {folder}: wait for it, or choose another --out") from None
+        yield
 
 
 def _key(paths: list[Path]) -> list[list[Any]]:
@@ -217,15 +255,42 @@ class _Work:
             if isinstance(found, dict) and (found.get("version"), found.get("key")) == (1, key):
                 self.state = found
                 return
-            self.remove()  # of other files, or of these as they were
+            self.remove(keep=("lock",))  # of other files, or of these as they were
             folder.mkdir(parents=True, exist_ok=True)
 
     def save(self, **state: Any) -> None:
         self.state |= state
         write_atomically(self.folder / "manifest.json", json.dumps(self.state).encode())
 
-    def remove(self) -> None:
-        delete(self.folder, _FILES)
+    def remove(self, keep: tuple[str, ...] = ()) -> None:
+        delete(self.folder, [name for name in _FILES if name not in keep])
+
+    def is_whole(self) -> bool:
+        """Whether the files are there that the manifest tells of, in their length."""
+        try:
+            return self._is_whole()
+        except (KeyError, IndexError, TypeError, OSError, ValueError):
+            return False
+
+    def _is_whole(self) -> bool:
+        def has(name: str, size: int) -> bool:
+            path = self.folder / name
+            return path.stat().st_size >= size if size else True
+
+        state = self.state
+        lengths = zip((path.name for path in self.names), state["names"], strict=True)
+        if not all(has(name, length) for name, length in lengths):
+            return False
+        if "heads" not in state:
+            return has(self.facts.name, 12 * state["facts"])
+        for k in range(len(state["heads"]) - 1):
+            done = k in state["sorted"]
+            edges = int(np.load(self.folder / (f"rows-{k}.npy" if done else f"degrees-{k}.npy")).sum())
+            if done and "checksum" not in state and not has(f"edges-{k}.bin", 8 * edges):
+                return False
+            if not done and not has(f"bucket-{k}.bin", 12 * edges):
+                return False
+        return True
 
     def read_text(self, paths: list[Path], show: Progress) -> None:
         """Names and ids of every line."""
@@ -277,6 +342,11 @@ class _Work:
                     rows += len(part)
                     entities = max(entities, int(part[:, ::2].max()) + 1)
                     relations = max(relations, int(part[:, 1].max()) + 1)
+                    if relations > _MOST_RELATIONS or entities > 2**31 - 1:
+                        raise FormatError(
+                            f"{path}: expected relations below {_MOST_RELATIONS} and entities below {2**31 - 1}, found "
+                            f"{relations - 1} and {entities - 1}"
+                        )
                 show("reading, files", number + 1, len(paths))
             _sync(facts)
         self.save(facts=rows, entities=entities, relations=relations, named=False)
@@ -416,6 +486,5 @@ def _npy(array: NDArray[Any]) -> bytes:
 
 
 def _sync(file: Any) -> None:
-
     file.flush()
     os.fsync(file.fileno())

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable
 from dataclasses import dataclass
+from glob import escape
 from pathlib import Path
 from typing import Literal
 
@@ -75,7 +76,7 @@ def verify_graph(path: Path) -> list[Path]:
         OSError: a file cannot be opened.
     """
     graph, *_, checksum = _core.open_graph(path, True)
-    caps = [found.name.removeprefix(f"{path.name}.top") for found in path.parent.glob(f"{path.name}.top*")]
+    caps = [found.name.removeprefix(f"{path.name}.top") for found in path.parent.glob(f"{escape(path.name)}.top*")]
     views = {int(cap): Path(_core.view_path(path, int(cap))) for cap in sorted(caps) if cap.isdecimal()}
     for cap, view in views.items():
         _core.open_view(view, graph, checksum, cap, True)

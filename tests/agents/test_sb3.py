@@ -132,6 +132,7 @@ def test_it_is_saved_loaded_and_measured_like_others(family: Dataset, tmp_path: 
         ({"num_entities": 1 << 40}, "num_entities must be a whole number"),
         ({"num_entities": 5}, "weights entities do not have the shapes"),
         ({"policy": {"relation_dim": 8}}, "note lacks 'hidden_dims'"),
+        ({"agent": "sb3-ppo"}, "decision must be split for sb3-ppo"),
     ],
 )
 def test_a_note_that_lies_is_refused(family: Dataset, tmp_path: Path, change: dict[str, Any], message: str) -> None:
@@ -233,6 +234,8 @@ def test_a_mask_of_ones_own_closes_more(family: Dataset) -> None:
         assert entropy.tolist() == [0.0] * 6
         whole = model.policy.get_distribution(obs).distribution.probs
         assert (whole[~torch.as_tensor(envs.action_masks())] == 0).all()
+        with pytest.raises(ValueError, match="one is masked"):
+            model.policy.evaluate_actions(obs, actions + 1, torch.as_tensor(masks))
         _, every, _ = model.policy.evaluate_actions(obs, actions)
         torch.testing.assert_close(whole[:, 2].log(), every)
 

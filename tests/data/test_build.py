@@ -175,11 +175,18 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
     file.write_text("a\tr\tb\n")
     with pytest.raises(ValueError, match="expected at least one file"):
         build_graph([], out)
-    with pytest.raises(ValueError, match="memory: expected at least 257MB for 2 entities"):
+    with pytest.raises(ValueError, match="memory: expected at least 256MB"):
         build_graph([file], out, memory="1MB")
+    with pytest.raises(ValueError, match="memory: expected at least 257MB for 2 entities"):
+        build_graph([file], out, memory="256MB")
+    with pytest.raises(IsADirectoryError, match="expected the name of a graph file"):
+        build_graph([file], tmp_path)
+    with pytest.raises(ValueError, match="one of the files to read"):
+        build_graph([file], file)
+    assert file.read_text() == "a\tr\tb\n"
     with pytest.raises(ValueError, match="memory: expected something like 4GB"):
         build_graph([file], out, memory="much")
-    with pytest.raises(ValueError, match="max_out_degree: expected 1 or more, got 0"):
+    with pytest.raises(ValueError, match="max_out_degree: expected a whole number from 1"):
         build_graph([file], out, max_out_degree=[0])
     cut = tmp_path / "cut.tsv.gz"
     cut.write_bytes(gzip.compress(os.urandom(3000))[:-20])
@@ -189,6 +196,7 @@ def test_what_cannot_be_used_is_refused(tmp_path: Path) -> None:
     for rows, message in (
         (np.zeros((2, 3), np.int64), r"expected ids, \(n, 3\) int32, found \(2, 3\) int64"),
         (np.array([[0, 0, 1], [0, -1, 1]], np.int32), r"expected ids of 0 or more, found \[0, -1, 1\] in row 1"),
+        (np.array([[0, 2_000_000_000, 1]], np.int32), "expected relations below 1073741823"),
     ):
         np.save(ids, rows)
         with pytest.raises(FormatError, match=message):
@@ -228,3 +236,51 @@ def test_rdf_without_pyoxigraph_names_the_extra(tmp_path: Path, monkeypatch: pyt
     file.write_text("<a> <b> <c> .\n")
     with pytest.raises(ImportError, match=r"pip install 'kgwalk\[rdf\]'"):
         build_graph([file], tmp_path / "g.kgw")
+
+
+def test_files_of_others_in_the_temporary_folder_are_left_alone(tmp_path: Path) -> None:
+    file, out = tmp_path / "a.tsv", tmp_path / "g.kgw"
+    file.write_text("a\tr\tb\nb\tr\tc\n")
+    others = {name: tmp_path / name for name in ("entities.txt", "manifest.json", "rank.npy", "tails.bin")}
+    for name, path in others.items():
+        path.write_text(name)
+    build_graph([file], out, max_out_degree=[1], temporary=tmp_path)
+    build_views(out, [2])
+    assert {name: path.read_text() for name, path in others.items()} == {name: name for name in others}
+    assert not list(tmp_path.glob("g.kgw.*ing"))
+
+
+@pytest.mark.parametrize("damage", ["facts.bin", "entities.txt", "manifest.json", "edges-0.bin", "bucket-1.bin"])
+def test_what_was_damaged_between_is_made_anew(tmp_path: Path, damage: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    file, out = tmp_path / "a.tsv", tmp_path / "g.kgw"
+    file.write_text("".join(f"e{i}\tr{i % 3}\te{i * 7 % 50}\n" for i in range(50)))
+    expected = at_once([file], tmp_path / "expected.kgw")
+    stop = "heads" if damage in ("facts.bin", "entities.txt") else "sorted"
+    save = build._Work.save
+
+    def killed(self: Any, **state: Any) -> None:
+        if "heads" in state and stop == "heads":
+            raise KeyboardInterrupt
+        save(self, **state)
+        if state.get("sorted"):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr(build._Work, "save", killed)
+        with pytest.raises(KeyboardInterrupt):
+            build_graph([file], out, bucket_edges=20)
+    path = tmp_path / "g.kgw.building" / damage
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    build_graph([file], out, bucket_edges=20)
+    assert out.read_bytes() == expected
+
+
+def test_two_builds_of_one_graph_are_refused(tmp_path: Path) -> None:
+    file, out = tmp_path / "a.tsv", tmp_path / "g.kgw"
+    file.write_text("a\tr\tb\n")
+
+    def again(*_: Any) -> None:
+        with pytest.raises(ValueError, match="another build is at work"):
+            build_graph([file], out)
+
+    build_graph([file], out, progress=again)

@@ -9,9 +9,12 @@
 ``A2C``, which know of none, never choose an illegal move either. Needs ``pip install "kgwalk[agents,sb3]"``.
 """
 
-from kgwalk.integrations.candidates import CandidateConfig, CandidateNetwork
-from kgwalk.integrations.sb3.policies import CandidatePolicy, MaskableCandidatePolicy
-from kgwalk.integrations.sb3.vec_env import KGWalkVecEnv, make_vec_env
+from kgwalk.integrations.extras import needs
+
+with needs("sb3"):
+    from kgwalk.integrations.candidates import CandidateConfig, CandidateNetwork
+    from kgwalk.integrations.sb3.policies import CandidatePolicy, MaskableCandidatePolicy
+    from kgwalk.integrations.sb3.vec_env import KGWalkVecEnv, make_vec_env
 
 __all__ = [
     "CandidateConfig",

@@ -81,11 +81,14 @@ class _Candidates:
         return torch.nonzero(mask)[drawn, 1], values[:, None], log_probs[drawn]
 
     def evaluate_actions(self, obs: Any, actions: Tensor, action_masks: Any = None) -> tuple[Tensor, Tensor, Tensor]:
-        """Values (n, 1), log-probabilities of the actions (n,) and entropies (n,)."""
+        """Values (n, 1), log-probabilities of the actions (n,) and entropies (n,); ValueError on a masked action."""
         seen, candidates, mask = self._read(obs, action_masks)
         logits, values = self.network.evaluate(seen, candidates)
         log_probs = ragged.log_softmax(logits, candidates.offsets)
-        place = mask.cumsum(dim=1).gather(1, actions.long()[:, None])[:, 0] - 1
+        taken = actions.long()[:, None]
+        if not bool(mask.gather(1, taken).all()):
+            raise ValueError("actions: expected legal ones, one is masked")
+        place = mask.cumsum(dim=1).gather(1, taken)[:, 0] - 1
         chosen = log_probs[torch.from_numpy(candidates.offsets[:-1]).to(mask.device) + place]
         return values[:, None], chosen, ragged.entropy(log_probs, candidates.offsets)
 

@@ -87,8 +87,10 @@ class KGWalkVecEnv(VecEnv):
 
     def reset(self) -> Observation:
         """Start all walks; ``set_options({"query": row})`` or a list of such chooses their queries."""
-        asked = [options.get("query") for options in self._options]
-        unknown = {key for options in self._options for key in options} - {"query"}
+        given = self._options
+        self._reset_options()  # they are for this reset, whatever comes of it
+        asked = [options.get("query") for options in given]
+        unknown = {key for options in given for key in options} - {"query"}
         if unknown:
             raise ValueError(f"options: expected 'query', got {', '.join(sorted(map(repr, unknown)))}")
         chosen = [row is not None for row in asked]
@@ -101,7 +103,6 @@ class KGWalkVecEnv(VecEnv):
         observation, info = self.envs.reset(seed=self._seed, options=options)  # type: ignore[arg-type]
         self.reset_infos = [{"query": int(row)} for row in info["query"]]
         self._seed = None
-        self._reset_options()
         return observation
 
     def step_async(self, actions: NDArray[Any]) -> None:
