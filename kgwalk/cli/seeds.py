@@ -28,6 +28,8 @@ def parse_seeds(text: str) -> list[int]:
         seeds = [int(part) for part in text.split(",")]
     except ValueError:
         raise ValueError(f"--seeds {text}: expected whole numbers with commas between them, such as 0,1,2") from None
+    if min(seeds) < 0:
+        raise ValueError(f"--seeds {text}: expected seeds of 0 or more")
     if len(set(seeds)) < len(seeds):
         raise ValueError(f"--seeds {text}: each seed once")
     return seeds

@@ -95,7 +95,11 @@ def rdf_pieces(path: Path) -> Iterator[Piece]:
             f"{path.name}: RDF needs pyoxigraph, which is not installed: pip install 'kgwalk[rdf]'"
         ) from error
 
+    blank: dict[str, int] = {}  # numbered by first appearance: labels hold within a file, and a parser may invent them
+
     def name(term: Any) -> str:
+        if isinstance(term, pyoxigraph.BlankNode):
+            return f"_:{path.name}#{blank.setdefault(term.value, len(blank))}"
         text = term.value if isinstance(term, pyoxigraph.NamedNode) else str(term)
         return text.replace("\t", "\\t").replace("\n", "\\n").replace("\r", "\\r")
 

@@ -284,3 +284,14 @@ def test_two_builds_of_one_graph_are_refused(tmp_path: Path) -> None:
             build_graph([file], out)
 
     build_graph([file], out, progress=again)
+
+
+def test_blank_nodes_are_of_their_file_and_named_alike_each_time(tmp_path: Path) -> None:
+    pytest.importorskip("pyoxigraph", reason="the extra rdf is not installed")
+    files = [tmp_path / "a.nt", tmp_path / "b.ttl"]
+    files[0].write_text("_:x <http://r> _:y .\n_:y <http://r> _:x .\n")
+    files[1].write_text("@prefix : <http://> . _:x :r [ :r :e ] .\n")
+    first = build_graph(files, tmp_path / "g.kgw").path.read_bytes()
+    assert build_graph(files, tmp_path / "h.kgw").path.read_bytes() == first
+    names = list(open_graph(tmp_path / "g.kgw").entities or [])
+    assert sorted(names) == ["_:a.nt#0", "_:a.nt#1", "_:b.ttl#0", "_:b.ttl#1", "http://e"]

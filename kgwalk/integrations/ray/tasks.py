@@ -79,7 +79,11 @@ def run_shards(
     Raises:
         ChildProcessError: a shard's worker died each time. What a shard raised is raised as it was. Either way the
             others are given up.
+        ValueError: no node has as many processors as a task is to have.
     """
+    most = max((int(node["Resources"].get("CPU", 0)) for node in ray.nodes() if node["Alive"]), default=0)
+    if threads > most:
+        raise ValueError(f"threads: expected at most {most}, the processors of the largest node, got {threads}")
     task: Any = ray.remote(num_cpus=threads, max_retries=retries, scheduling_strategy="SPREAD")(_run)
     waiting = refs = [task.remote(function, threads, shard) for shard in shards]
     try:
