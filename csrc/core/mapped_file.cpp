@@ -88,12 +88,11 @@ void rename_synced(const std::string& from, const std::string& to) {
 }
 
 void MappedFile::release(const void* begin, std::size_t size) const {
-  const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-  const auto from = (reinterpret_cast<std::uintptr_t>(begin) + page - 1) / page * page;
-  const auto to = (reinterpret_cast<std::uintptr_t>(begin) + size) / page * page;
-  const auto first = reinterpret_cast<std::uintptr_t>(data_);
-  if (from < first || to > first + size_ || from >= to) return;
-  static_cast<void>(madvise(reinterpret_cast<void*>(from), to - from, MADV_DONTNEED));
+  const auto at = reinterpret_cast<std::uintptr_t>(begin), first = reinterpret_cast<std::uintptr_t>(data_);
+  if (at < first || size > size_ || at - first > size_ - size) return;
+  const auto page = static_cast<std::size_t>(sysconf(_SC_PAGESIZE));  // where the file is mapped, one begins
+  const std::size_t from = (at - first + page - 1) / page * page, to = (at - first + size) / page * page;
+  if (from < to) static_cast<void>(madvise(const_cast<char*>(data_) + from, to - from, MADV_DONTNEED));
 }
 
 }  // namespace kgwalk

@@ -192,7 +192,7 @@ Expand decode_view(std::shared_ptr<const void> owner, Span<const char> bytes, co
                                            (n + 63) / 64);
   const Span<const Edge> edges(reinterpret_cast<const Edge*>(bytes.data() + layout.rows),
                                static_cast<std::size_t>(h.num_rows) * static_cast<std::size_t>(max_out_degree));
-  return {graph.graph, CappedRows(owner, max_out_degree, h.num_entities, marks, edges), rank};
+  return {graph.graph, CappedRows(std::move(owner), max_out_degree, h.num_entities, marks, edges), rank};
 }
 
 Expand open_view(const std::string& path, const GraphFile& graph, int max_out_degree, Verify verify) {
