@@ -170,7 +170,7 @@ class Trainer:
         with (
             torch.random.fork_rng(devices=[]),
             SummaryWriter(str(self.folder), purge_step=self.state.step) as curves,
-            self._progress() as progress,
+            progress_of_training() as progress,
         ):
             task = progress.add_task("training", total=self.steps, completed=self.state.step, note="")
             began = time.monotonic() - self.state.seconds
@@ -251,14 +251,16 @@ class Trainer:
             self.state.best, self.state.best_step = score, self.state.step
         return score
 
-    def _progress(self) -> Progress:
-        console = Console(stderr=True)
-        return Progress(
-            TextColumn("{task.description}"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeRemainingColumn(),
-            TextColumn("{task.fields[note]}"),
-            console=console,
-            disable=not console.is_terminal,
-        )
+
+def progress_of_training() -> Progress:
+    """A bar with a note beside it, silent where stderr is no terminal."""
+    console = Console(stderr=True)
+    return Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+        console=console,
+        disable=not console.is_terminal,
+    )

@@ -10,8 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import Progress
 from sb3_contrib import MaskablePPO
 from stable_baselines3 import PPO
 from stable_baselines3.common.callbacks import BaseCallback
@@ -23,7 +22,7 @@ from kgwalk.integrations.sb3 import CandidatePolicy, KGWalkVecEnv, MaskableCandi
 
 from ..checkpoint import NAME, Progressing, load_checkpoint, save_checkpoint
 from ..pgpr.learner import ndcg_of_one
-from ..training import ShuffledBatches, Trainer, first_of_valid, plain, tail_mrr
+from ..training import ShuffledBatches, Trainer, first_of_valid, plain, progress_of_training, tail_mrr
 from ..walker import walking_rules
 from ..warm_start import AnswerPaths
 
@@ -104,7 +103,7 @@ class SB3Trainer:
         self.model.num_timesteps = self.state.step * self._moves
         numpys = np.random.get_state()  # noqa: NPY002 - Stable-Baselines3 shuffles by numpy's global generator
         try:
-            with torch.random.fork_rng(devices=[]), _progress() as progress:
+            with torch.random.fork_rng(devices=[]), progress_of_training() as progress:
                 self.model.learn(left * self._moves, _EachRollout(self, progress), reset_num_timesteps=False)
         finally:
             np.random.set_state(numpys)  # noqa: NPY002
@@ -264,16 +263,3 @@ def _model(agent: SB3Walker, envs: KGWalkVecEnv, config: SB3Config) -> PPO | Mas
     network.load_state_dict(agent.policy.state_dict())
     agent.policy = network
     return model
-
-
-def _progress() -> Progress:
-    console = Console(stderr=True)
-    return Progress(
-        TextColumn("{task.description}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.fields[note]}"),
-        console=console,
-        disable=not console.is_terminal,
-    )

@@ -42,6 +42,29 @@ class _Candidates:
     network: CandidateNetwork
     observation_space: Any
     action_space: Any
+    optimizer_class: Any
+    optimizer_kwargs: dict[str, Any]
+    parameters: Any
+
+    def __init__(
+        self,
+        observation_space: spaces.Space[Any],
+        action_space: spaces.Space[Any],
+        lr_schedule: Any,
+        network: CandidateConfig | Mapping[str, Any] | None = None,
+        **arguments: Any,
+    ) -> None:
+        self._sizes = network
+        arguments.setdefault("features_extractor_class", _Nothing)
+        super().__init__(observation_space, action_space, lr_schedule, **arguments)  # type: ignore[call-arg]
+
+    def _build(self, lr_schedule: Any) -> None:
+        self.network = self._make_network(self._sizes)
+        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
+
+    def _get_constructor_parameters(self) -> dict[str, Any]:
+        told: dict[str, Any] = super()._get_constructor_parameters()  # type: ignore[misc]
+        return {**told, "network": self.network.config}
 
     def _make_network(self, config: CandidateConfig | Mapping[str, Any] | None) -> CandidateNetwork:
         space = self.observation_space
@@ -119,28 +142,9 @@ class CandidatePolicy(_Candidates, ActorCriticPolicy):
         ValueError: observations of another kind of environment.
     """
 
-    def __init__(
-        self,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
-        lr_schedule: Any,
-        network: CandidateConfig | Mapping[str, Any] | None = None,
-        **arguments: Any,
-    ) -> None:
-        self._sizes = network
-        arguments.setdefault("features_extractor_class", _Nothing)
-        super().__init__(observation_space, action_space, lr_schedule, **arguments)
-
-    def _build(self, lr_schedule: Any) -> None:
-        self.network = self._make_network(self._sizes)
-        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]
-
     def get_distribution(self, obs: Any) -> CategoricalDistribution:
         """The distribution over all places of the padded list; closed ones have probability 0."""
         return CategoricalDistribution(int(self.action_space.n)).proba_distribution(self._padded_logits(obs, None))
-
-    def _get_constructor_parameters(self) -> dict[str, Any]:
-        return {**super()._get_constructor_parameters(), "network": self.network.config}
 
 
 class MaskableCandidatePolicy(_Candidates, MaskableActorCriticPolicy):
@@ -159,27 +163,8 @@ class MaskableCandidatePolicy(_Candidates, MaskableActorCriticPolicy):
         ValueError: observations of another kind of environment.
     """
 
-    def __init__(
-        self,
-        observation_space: spaces.Space[Any],
-        action_space: spaces.Space[Any],
-        lr_schedule: Any,
-        network: CandidateConfig | Mapping[str, Any] | None = None,
-        **arguments: Any,
-    ) -> None:
-        self._sizes = network
-        arguments.setdefault("features_extractor_class", _Nothing)
-        super().__init__(observation_space, action_space, lr_schedule, **arguments)
-
-    def _build(self, lr_schedule: Any) -> None:
-        self.network = self._make_network(self._sizes)
-        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)  # type: ignore[call-arg]
-
     def get_distribution(self, obs: Any, action_masks: Masks = None) -> MaskableCategoricalDistribution:
         """The distribution over all places of the padded list; closed ones have probability 0."""
         distribution = MaskableCategoricalDistribution(int(self.action_space.n))
         made: MaskableCategoricalDistribution = distribution.proba_distribution(self._padded_logits(obs, action_masks))
         return made
-
-    def _get_constructor_parameters(self) -> dict[str, Any]:
-        return {**super()._get_constructor_parameters(), "network": self.network.config}
