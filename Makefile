@@ -23,7 +23,7 @@ JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
 CSRC := $(MAKE) --no-print-directory -C csrc -j$(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-python test-cpp test-packaging test-pykeen test-ray test-torchrl lint tidy format bench report sanitize fuzz docs clean
+.PHONY: help setup quickstart test test-python test-cpp test-packaging test-pykeen test-ray test-torchrl lint lint-python lint-cpp format bench report sanitize fuzz docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -93,16 +93,18 @@ test-torchrl: setup  ## walkers as a TorchRL environment, and its PPO on Family;
 	$(BIN)/python -m pytest tests/torchrl $(PYTEST_ARGS)
 
 lint: setup  ## everything static: ruff, mypy, stubs, spelling, clang-format, clang-tidy
+	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-python lint-cpp
+
+lint-python: setup
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/python -m mypy.stubtest kgwalk._core --mypy-config-file pyproject.toml --allowlist csrc/bindings/stubtest_allowlist.txt
 	$(BIN)/codespell
 	$(BIN)/python -m benchmarks.report --check
-	$(BIN)/clang-format --dry-run -Werror $(CPP)
-	$(MAKE) --no-print-directory tidy
 
-tidy: setup  ## clang-tidy over the C++ core, half of the time of lint
+lint-cpp: setup
+	$(BIN)/clang-format --dry-run -Werror $(CPP)
 	printf '%s\n' $(wildcard csrc/core/*.cpp) | xargs -P $(JOBS) -I{} $(BIN)/clang-tidy --quiet {} -- -std=c++17 -Icsrc
 
 format: setup  ## rewrite Python and C++ in the house format

@@ -11,35 +11,7 @@ namespace kgwalk {
 namespace {
 
 constexpr std::size_t kScanned = 16;   // answers that are scanned faster than searched
-constexpr std::size_t kSketched = 6;   // answers that leave most of a 64-bit sketch empty
-constexpr std::size_t kSearched = 16;  // answers per edge from which on searching each edge beats marking the answers
-constexpr std::uint32_t kMarks = 1u << 15;  // bits: 4 KB, which leaves the first-level cache to the rows
-constexpr std::int64_t kGrain = 2048;       // rows for one thread
-
-/// Slots whose tail passes the test, and hidden ones; returns how many.
-template <class Test>
-std::size_t suspects(const ActionRow& row, std::int32_t* slots, const Test& test) {
-  std::size_t n = 0;
-  const auto size = static_cast<std::int32_t>(row.edges.size());
-  for (std::int32_t slot = 0; slot < size; ++slot) {
-    slots[n] = slot;
-    n += static_cast<std::size_t>(test(row.edges[static_cast<std::size_t>(slot)].tail) | (slot == row.hidden[0]) |
-                                  (slot == row.hidden[1]));
-  }
-  return n;
-}
-
-/// @param marks  kMarks bits of zero, and zero again on return
-std::size_t marked_suspects(const ActionRow& row, std::int32_t* slots, std::uint64_t* marks) {
-  const auto word_of = [marks](EntityId e) -> std::uint64_t& {
-    return marks[static_cast<std::uint32_t>(e) % kMarks / 64];
-  };
-  const auto bit_of = [](EntityId e) { return std::uint64_t{1} << (static_cast<std::uint32_t>(e) % 64); };
-  for (const Edge& e : row.answers) word_of(e.tail) |= bit_of(e.tail);
-  const std::size_t n = suspects(row, slots, [&](EntityId tail) { return (word_of(tail) & bit_of(tail)) != 0; });
-  for (const Edge& e : row.answers) word_of(e.tail) = 0;
-  return n;
-}
+constexpr std::int64_t kGrain = 2048;  // rows for one thread
 
 bool holds(Span<const Edge> answers, EntityId entity) {
   if (answers.size() <= kScanned) {
@@ -51,7 +23,7 @@ bool holds(Span<const Edge> answers, EntityId entity) {
   const Edge* first = answers.data();
   for (std::size_t n = answers.size(); n > 1;) {
     const std::size_t half = n / 2;
-    first += half * static_cast<std::size_t>(first[half - 1].tail < entity);
+    first += half & (std::size_t{0} - static_cast<std::size_t>(first[half - 1].tail < entity));
     n -= half;
   }
   return first->tail == entity;
@@ -64,7 +36,7 @@ bool ActionRow::legal(std::size_t slot) const {
   if ((num_hidden > 0 && s == hidden[0]) || (num_hidden > 1 && s == hidden[1])) return false;
   if (!filtered()) return true;
   const EntityId tail = edges[slot].tail;
-  return (sketch & sketch_bit(tail)) == 0 || tail == target || !holds(answers, tail);
+  return !sketch.may_hold(tail) || tail == target || !holds(answers, tail);
 }
 
 std::size_t ActionRow::count() const {
@@ -118,21 +90,17 @@ std::size_t ActionRow::count_run(std::size_t begin, std::size_t end) const {
 void ActionRow::closed(std::vector<std::int32_t>& slots) const {
   slots.assign(hidden, hidden + num_hidden);
   if (!filtered()) return;
-  // Suspects first, by a test without branches that may say yes too often; then the truth about those few.
   slots.resize(edges.size());
-  std::size_t n;
-  if (answers.size() <= kSketched || answers.size() > kSearched * edges.size()) {
-    n = suspects(*this, slots.data(), [this](EntityId tail) { return (sketch & sketch_bit(tail)) != 0; });
-  } else {
-    // Marking the answers costs two passes over them, and spares nearly every edge a search.
-    thread_local std::uint64_t marks[kMarks / 64];
-    n = marked_suspects(*this, slots.data(), marks);
-  }
-  std::size_t kept = 0;
-  for (std::size_t k = 0; k < n; ++k) {
-    if (!legal(static_cast<std::size_t>(slots[k]))) slots[kept++] = slots[k];
-  }
-  slots.resize(kept);
+  const std::int32_t always[2] = {num_hidden > 0 ? hidden[0] : -1, num_hidden > 1 ? hidden[1] : -1};
+  std::size_t n = 0;
+  sketch.suspects(edges, always, [&](std::size_t slot) {
+    // No branch, so that the searches of several suspects overlap.
+    const auto s = static_cast<std::int32_t>(slot);
+    const EntityId tail = edges[slot].tail;
+    slots[n] = s;
+    n += static_cast<std::size_t>((s == always[0]) | (s == always[1]) | ((tail != target) & holds(answers, tail)));
+  });
+  slots.resize(n);
 }
 
 ActionRow ActionSets::row(EntityId at, const Query& query, bool last_hop) const {
@@ -161,7 +129,7 @@ QueryPlan ActionSets::plan(const Query& query) const {
   const Span<const Edge> answers = closed_answers(query);
   plan.answers = answers.data();
   plan.num_answers = static_cast<std::int32_t>(answers.size());
-  for (const Edge& e : answers) plan.sketch |= ActionRow::sketch_bit(e.tail);
+  plan.sketch = AnswerSketch(answers);
   if (!rules_.hide_fact || query.target < 0) return plan;
   const Triple fact{query.source, query.relation, query.target};
   std::int32_t slots[2] = {-1, -1};

@@ -4,6 +4,7 @@
 #include <utility>
 #include <vector>
 
+#include "core/answer_sketch.h"
 #include "core/expand.h"
 
 namespace kgwalk {
@@ -30,7 +31,7 @@ struct QueryPlan {
   std::int32_t inverse_slot = -1;  ///< of its inverse, in the row of its target; of a self loop, the later of the two
   std::int32_t num_answers = 0;    ///< closed at the last hop
   const Edge* answers = nullptr;
-  std::uint64_t sketch = 0;  ///< of their tails, see ActionRow
+  AnswerSketch sketch;  ///< of their tails
 };
 
 /// The moves open to one walker: STAY, then the visible edges of its node in row order.
@@ -40,13 +41,9 @@ struct ActionRow {
   std::int32_t hidden[2] = {-1, -1};  // slots of the query's own edges
   int num_hidden = 0;
   Span<const Edge> answers;  // sorted by tail; empty where nothing is filtered
-  /// Bits sketch_bit() of all answers' tails: an entity whose bit is missing is none. All set where it was not made.
-  std::uint64_t sketch = ~std::uint64_t{0};
+  AnswerSketch sketch;
   EntityId target = -1;
 
-  static std::uint64_t sketch_bit(EntityId e) {
-    return std::uint64_t{1} << ((static_cast<std::uint32_t>(e) * 0x9E3779B1u) >> 26);
-  }
   bool filtered() const { return !answers.empty(); }
   /// Is the edge in this slot open? Costs a search in `answers` where those are filtered.
   bool legal(std::size_t slot) const;
@@ -86,7 +83,8 @@ struct ActionRow {
       if (all_legal || legal(slot)) take(edges[slot].tail);
     }
   }
-  /// Replaces `slots` by those that are not legal, in rising order. O(1) where nothing is filtered.
+  /// Replaces `slots` by those that are not legal, in rising order. O(1) where nothing is filtered; else a look at each
+  /// edge, and a search in `answers` for those that the sketch does not clear.
   void closed(std::vector<std::int32_t>& slots) const;
 };
 

@@ -6,6 +6,7 @@
 #include "core/capped_rows.h"
 #include "core/graph.h"
 #include "core/overlay.h"
+#include "core/prefetch.h"
 
 namespace kgwalk {
 
@@ -65,8 +66,8 @@ class Expand {
   void prefetch_lookup(EntityId head) const {
     const auto h = static_cast<std::uint32_t>(head);
     if (h >= static_cast<std::uint32_t>(graph_.num_entities())) return;
-    if (max_out_degree_ > 0) __builtin_prefetch(capped_.marks().data() + h / 64);
-    __builtin_prefetch(graph_.offsets().data() + h);
+    if (max_out_degree_ > 0) prefetch(capped_.marks().data() + h / 64);
+    prefetch(graph_.offsets().data() + h);
   }
   /// All edges of `head`, never cut; optionally of one relation.
   Span<const Edge> full_row(EntityId head, RelationId relation = kAnyRelation) const {

@@ -12,7 +12,7 @@ namespace kgwalk {
 // A graph file of facts that do not fit into memory: a distribution sort through files. What lies in the graph file is
 // what save_graph writes of Graph::from_triples, byte for byte. Facts come as a file of Triples. First their degrees
 // are counted, by which heads are cut into ranges; then every directed edge goes to the bucket of its head; then each
-// bucket is sorted by itself; then the sorted edges are put together. kgwalk/graph_build.py runs the steps.
+// bucket is sorted by itself; then the sorted edges are put together. kgwalk/data/build.py runs the steps.
 
 /// Adds the directed edges of facts [begin, end) of a file to the degrees of their heads.
 /// @throws std::out_of_range on an id outside the counts, IoError

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "core/checksum.h"
+#include "core/prefetch.h"
 
 namespace kgwalk {
 namespace {
@@ -109,16 +110,16 @@ void Interner::prefetch(std::uint64_t hash, int step) const {
   if (slots_.empty()) return;
   const std::int32_t* slot = &slots_[hash & (slots_.size() - 1)];
   if (step == 0) {
-    __builtin_prefetch(slot);
+    kgwalk::prefetch(slot);
     return;
   }
   if (*slot < 0) return;
   const auto id = static_cast<std::size_t>(*slot);
   if (step == 1) {
-    __builtin_prefetch(&hashes_[id]);
-    __builtin_prefetch(&ends_[id]);
+    kgwalk::prefetch(&hashes_[id]);
+    kgwalk::prefetch(&ends_[id]);
   } else {
-    __builtin_prefetch(bytes_.data() + ends_[id] - 1);  // a name ends before its end
+    kgwalk::prefetch(bytes_.data() + ends_[id] - 1);  // a name ends before its end
   }
 }
 

@@ -171,7 +171,8 @@ Expand decode_view(std::shared_ptr<const void> owner, Span<const char> bytes, co
   }
   if (header_sum(h) != h.checksum) fail("header: the checksum does not match");
   if (h.graph_checksum != graph.checksum || h.num_entities != graph.graph.num_entities()) {
-    fail("it is of another graph: make it anew for this one");
+    fail("it is of another graph, or of this one before it was built anew: delete it, or make it again by calling " +
+         std::string("kgwalk data build as before with --max-out-degree ") + std::to_string(max_out_degree));
   }
   if (h.max_out_degree != max_out_degree || max_out_degree < 1) {
     fail("expected a cap of " + std::to_string(max_out_degree) + ", found " + std::to_string(h.max_out_degree));

@@ -1,9 +1,11 @@
 #include "core/walk.h"
 
 #include <algorithm>
+#include <functional>
 #include <string>
 #include <utility>
 
+#include "core/prefetch.h"
 #include "core/thread_pool.h"
 
 namespace kgwalk {
@@ -19,6 +21,17 @@ std::int32_t widest_row(const Expand& expand) {
   std::size_t widest = 0;
   for (EntityId e = 0; e < expand.num_entities(); ++e) widest = std::max(widest, expand.row(e).size());
   return static_cast<std::int32_t>(widest) + 1;
+}
+
+std::size_t sketch_lines(const QueryPlan& plan) {
+  return AnswerSketch::lines_for(static_cast<std::size_t>(plan.num_answers));
+}
+
+/// @param lines  sketch_lines(plan) zeros
+AnswerSketch make_sketch(const QueryPlan& plan, SketchLine* lines) {
+  const Span<const Edge> answers(plan.answers, static_cast<std::size_t>(plan.num_answers));
+  AnswerSketch::mark(answers, lines, sketch_lines(plan));
+  return {lines, sketch_lines(plan)};
 }
 
 void check(const WalkConfig& config, std::size_t num_queries) {
@@ -44,16 +57,13 @@ Walk::Walk(std::shared_ptr<const ActionSets> actions, Span<const Query> queries,
       num_idle_(config.num_envs) {
   check(config_, queries.size());
   for (const Query& q : queries) actions_->check_query(q);
-  if (queries.size() <= config_.max_planned) plans_.resize(queries.size());
-  parallel_for(static_cast<std::int64_t>(plans_.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    for (auto q = static_cast<std::size_t>(begin); q < static_cast<std::size_t>(end); ++q)
-      plans_[q] = plan_of(queries[q]);
-  });
+  if (queries.size() <= config_.max_planned) plan_queries();
   num_actions_ = widest_row(actions_->expand());
   padding_.assign(static_cast<std::size_t>(num_actions_), stay_);
   const auto n = static_cast<std::size_t>(config_.num_envs), hops = static_cast<std::size_t>(config_.horizon);
   walkers_.resize(n);
   closed_.resize(n);
+  if (plans_.empty()) own_lines_.resize(n);
   if (split_) runs_.resize(n);
   query_rng_.resize(n);
   action_rng_.resize(n);
@@ -85,12 +95,12 @@ void Walk::draw(std::size_t i) {
   w.query_row = static_cast<std::int32_t>(next_query(i));
   w.status = Status::kDrawn;
   if (plans_.empty()) {
-    __builtin_prefetch(&queries_[static_cast<std::size_t>(w.query_row)]);
+    prefetch(&queries_[static_cast<std::size_t>(w.query_row)]);
     return;
   }
   const auto* plan = reinterpret_cast<const char*>(&plans_[static_cast<std::size_t>(w.query_row)]);
-  __builtin_prefetch(plan);
-  __builtin_prefetch(plan + sizeof(QueryPlan) - 1);
+  prefetch(plan);
+  prefetch(plan + sizeof(QueryPlan) - 1);
 }
 
 QueryPlan Walk::plan_of(const Query& query) const {
@@ -101,9 +111,50 @@ QueryPlan Walk::plan_of(const Query& query) const {
   return plan;
 }
 
-void Walk::begin_walk(Walker& w) const {
+void Walk::plan_queries() {
+  plans_.resize(queries_.size());
+  parallel_for(static_cast<std::int64_t>(plans_.size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
+    for (auto q = static_cast<std::size_t>(begin); q < static_cast<std::size_t>(end); ++q)
+      plans_[q] = plan_of(queries_[q]);
+  });
+  // Queries of one source and relation share their answers, and what sketches them.
+  std::vector<std::size_t> sketched;
+  for (std::size_t q = 0; q < plans_.size(); ++q) {
+    if (sketch_lines(plans_[q]) > 0) sketched.push_back(q);
+  }
+  std::sort(sketched.begin(), sketched.end(), [this](std::size_t a, std::size_t b) {
+    return std::less<const Edge*>()(plans_[a].answers, plans_[b].answers);
+  });
+  const auto is_new = [&](std::size_t k) {
+    return k == 0 || plans_[sketched[k]].answers != plans_[sketched[k - 1]].answers;
+  };
+  std::size_t total = 0;
+  for (std::size_t k = 0; k < sketched.size(); ++k) total += is_new(k) ? sketch_lines(plans_[sketched[k]]) : 0;
+  lines_.resize(total);
+  SketchLine* next = lines_.data();
+  for (std::size_t k = 0; k < sketched.size(); ++k) {
+    QueryPlan& plan = plans_[sketched[k]];
+    if (!is_new(k)) {
+      plan.sketch = plans_[sketched[k - 1]].sketch;
+      continue;
+    }
+    plan.sketch = make_sketch(plan, next);
+    next += sketch_lines(plan);
+  }
+}
+
+void Walk::begin_walk(std::size_t i) {
+  Walker& w = walkers_[i];
   const auto row = static_cast<std::size_t>(w.query_row);
-  w.plan = plans_.empty() ? plan_of(queries_[row]) : plans_[row];
+  if (!plans_.empty()) {
+    w.plan = plans_[row];
+  } else {
+    w.plan = plan_of(queries_[row]);
+    if (const std::size_t lines = sketch_lines(w.plan); lines > 0) {
+      own_lines_[i].assign(lines, SketchLine{});
+      w.plan.sketch = make_sketch(w.plan, own_lines_[i].data());
+    }
+  }
   w.at = w.plan.query.source;
   w.last = stay_;
   w.hop = 0;
@@ -194,7 +245,7 @@ void Walk::choose(std::size_t begin, std::size_t end, Span<const Action> actions
       w.slot = kStay;
     } else {
       w.slot = chooses_relation(w) ? runs_[i][static_cast<std::size_t>(action - 1)] : slot_of(w, i, action);
-      __builtin_prefetch(w.edges + w.slot);
+      prefetch(w.edges + w.slot);
     }
   }
 }

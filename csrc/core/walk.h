@@ -33,7 +33,7 @@ struct WalkConfig {
   /// Walk the queries in order, environment i taking rows i, i + num_envs, ..., instead of drawing them.
   bool in_order = false;
   double hit_reward = 1.0;
-  /// Up to this many queries are planned beforehand (40 bytes each); more are planned when they are drawn.
+  /// Up to this many queries are planned beforehand (48 bytes each); more are planned when they are drawn.
   std::size_t max_planned = std::size_t{1} << 22;
 };
 
@@ -183,9 +183,10 @@ class Walk {
   void advance(std::size_t begin, std::size_t end, const StepOut& did);
   /// Chooses the next query of a walker; begin_walk() follows once its plan is in the cache.
   void draw(std::size_t i);
-  void begin_walk(Walker& w) const;
+  void begin_walk(std::size_t i);
   std::int64_t next_query(std::size_t i);
   QueryPlan plan_of(const Query& query) const;
+  void plan_queries();
   /// Reads the rows of walkers [begin, end) and writes their observation.
   void observe(std::size_t begin, std::size_t end, const ObservationOut& out);
   void look(std::size_t i);
@@ -193,7 +194,14 @@ class Walk {
   void keep_closed(Walker& w, std::size_t i, const std::int32_t* slots, std::size_t n);
 
   void prefetch_offsets(EntityId e) const;
-  void prefetch_edges(EntityId e) const;
+  /// Whether observing reads the edges, and not only where they lie.
+  bool reads_row(const Walker& w) const {
+    if (w.status != Status::kWalking || config_.form == Form::kIndex) return false;
+    return split_ || config_.form == Form::kPadded || (last_hop(w) && w.plan.num_answers > 0);
+  }
+  Span<const Edge> shown_row(std::size_t i) const {
+    return {walkers_[i].edges, static_cast<std::size_t>(walkers_[i].degree)};
+  }
   std::int64_t row_begin(const Walker& w) const;
   static void write_state(const Walker& w, std::size_t i, const StateOut& out, bool split);
   void write_padded(std::size_t i, const PaddedOut& out) const;
@@ -222,8 +230,10 @@ class Walk {
   bool split_;
   RelationId stay_;
   std::int32_t num_actions_;
-  std::vector<QueryPlan> plans_;       // empty if there are too many queries
-  std::vector<std::int32_t> padding_;  // a row of STAY
+  std::vector<QueryPlan> plans_;                    // empty if there are too many queries
+  std::vector<SketchLine> lines_;                   // of their sketches
+  std::vector<std::vector<SketchLine>> own_lines_;  // of each walker's sketch, where there are no plans
+  std::vector<std::int32_t> padding_;               // a row of STAY
   std::vector<Walker> walkers_;
   std::vector<std::vector<std::int32_t>> closed_;  // closed slots where there are more than two
   std::vector<std::vector<std::int32_t>> runs_;    // split: first legal slot of each distinct relation

@@ -2,28 +2,26 @@
 #include <algorithm>
 #include <cstring>
 
+#include "core/prefetch.h"
 #include "core/thread_pool.h"
 #include "core/walk.h"
 
 namespace kgwalk {
 namespace {
 
-constexpr std::size_t kPlansAhead = 16, kRowsAhead = 16;  // walkers between a request for memory and its use
-constexpr std::int64_t kGrain = 4096;                     // rows that pay for waking a thread
+// Walkers between a request for memory and its use: of plans, of where a row begins, of the rest of it.
+constexpr std::size_t kPlansAhead = 16, kRowsAhead = 16, kRestAhead = 5;
+constexpr std::int64_t kGrain = 4096;  // rows that pay for waking a thread
 
-/// Asks for the first lines of a row; the hardware guesses the rest.
-void fetch_row(const Edge* row, std::int64_t degree) {
-  constexpr std::int64_t kLine = 8, kLines = 6;
-  for (std::int64_t at = 0; at < std::min(degree, kLine * kLines); at += kLine) __builtin_prefetch(row + at);
-}
+/// Asks for the first line of a row, which takes longest: its page has to be found too.
+inline void fetch_begin(Span<const Edge> row) { prefetch(row.data()); }
 
-/// Apart and without aliasing, so that it is vectorised.
-void copy_edges(const Edge* __restrict from, std::int32_t n, std::int32_t* __restrict relations,
-                std::int32_t* __restrict entities) {
-  for (std::int32_t j = 0; j < n; ++j) {
-    relations[j] = from[j].relation;
-    entities[j] = from[j].tail;
-  }
+/// Asks for the other lines of a row, up to what the first-level cache holds of a few walkers.
+inline void fetch_rest(Span<const Edge> row) {
+  constexpr std::size_t kLine = 8, kLines = 40;
+  const Edge* const end = row.begin() + std::min(row.size(), kLine * kLines);
+  for (const Edge* at = row.begin() + kLine; at < end; at += kLine) prefetch(at);
+  if (row.size() > 1) prefetch(end - 1);  // the lines of a row seldom begin with it
 }
 
 }  // namespace
@@ -45,11 +43,6 @@ ActionRow Walk::filter_of(const Walker& w) const {
 }
 
 void Walk::prefetch_offsets(EntityId e) const { actions_->expand().prefetch_lookup(e); }
-
-void Walk::prefetch_edges(EntityId e) const {
-  const Span<const Edge> row = actions_->expand().row_hint(e);
-  fetch_row(row.data(), static_cast<std::int64_t>(row.size()));
-}
 
 std::int64_t Walk::row_begin(const Walker& w) const {
   const Span<const Edge> table = actions_->graph().edges();
@@ -126,24 +119,29 @@ void Walk::look(std::size_t i) {
 }
 
 void Walk::observe(std::size_t begin, std::size_t end, const ObservationOut& out) {
-  // Two waves run ahead of the reading: plans of new queries, which say where to stand, then the rows there.
+  // Waves run ahead of the reading: plans of new queries, which say where to stand, then the rows there.
   const auto stand = [&](std::size_t i) {
     if (i >= end || walkers_[i].status != Status::kDrawn) return;
-    begin_walk(walkers_[i]);
+    begin_walk(i);
     prefetch_offsets(walkers_[i].at);
   };
-  const auto fetch = [&](std::size_t i) {
+  const auto begin_row = [&](std::size_t i) {
     if (i >= end) return;
     const Walker& w = walkers_[i];
-    prefetch_edges(w.at);
-    if (last_hop(w)) fetch_row(w.plan.answers, w.plan.num_answers);
+    if (reads_row(w)) fetch_begin(actions_->expand().row_hint(w.at));
+    if (last_hop(w)) w.plan.sketch.prefetch();
+  };
+  const auto rest_of_row = [&](std::size_t i) {
+    if (i < end && reads_row(walkers_[i])) fetch_rest(actions_->expand().row_hint(walkers_[i].at));
   };
   std::int64_t ending = 0;
   for (std::size_t i = begin; i < begin + kPlansAhead; ++i) stand(i);
-  for (std::size_t i = begin; i < begin + kRowsAhead; ++i) fetch(i);
+  for (std::size_t i = begin; i < begin + kRowsAhead; ++i) begin_row(i);
+  for (std::size_t i = begin; i < begin + kRestAhead; ++i) rest_of_row(i);
   for (std::size_t i = begin; i < end; ++i) {
     stand(i + kPlansAhead);
-    fetch(i + kRowsAhead);
+    begin_row(i + kRowsAhead);
+    rest_of_row(i + kRestAhead);
     look(i);
     const Walker& w = walkers_[i];
     ending += w.status == Status::kWalking && last_hop(w) && (!split_ || w.phase == 1);
@@ -178,11 +176,12 @@ std::int32_t Walk::emit(std::size_t i, std::int32_t* relations, std::int32_t* en
     }
     return n;
   }
+  const EdgeLoops& loops = edge_loops();
   const std::int32_t* closed = closed_slots(w, i);
   std::int32_t slot = 0;
   for (std::int32_t k = 0; k <= w.num_closed; ++k) {
     const std::int32_t stop = k < w.num_closed ? closed[k] : w.degree;
-    copy_edges(w.edges + slot, stop - slot, relations + n, entities + n);
+    loops.split(w.edges + slot, stop - slot, relations + n, entities + n);
     n += stop - slot;
     slot = stop + 1;
   }
@@ -222,7 +221,8 @@ void Walk::write_ragged(std::int64_t* offsets, std::int32_t* relations, std::int
   for (std::size_t i = 0; i < size(); ++i) offsets[i + 1] = offsets[i] + walkers_[i].count;
   parallel_for(static_cast<std::int64_t>(size()), kGrain, [&](std::int64_t begin, std::int64_t end) {
     for (auto i = static_cast<std::size_t>(begin); i < static_cast<std::size_t>(end); ++i) {
-      if (i + kRowsAhead < size()) fetch_row(walkers_[i + kRowsAhead].edges, walkers_[i + kRowsAhead].degree);
+      if (i + kRowsAhead < size()) fetch_begin(shown_row(i + kRowsAhead));
+      if (i + kRestAhead < size()) fetch_rest(shown_row(i + kRestAhead));
       emit(i, relations + offsets[i], entities + offsets[i]);
     }
   });

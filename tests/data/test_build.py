@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from kgwalk import Graph
 from kgwalk._core import FormatError, TripleReader
-from kgwalk.data import DamagedFileError, MissingDataError, build, pieces
+from kgwalk.data import DamagedFileError, MissingDataError, build_stages, pieces
 from kgwalk.data.build import build_graph, build_views, parse_memory
 from kgwalk.graph import Expand, open_graph, save_graph, verify
 from tests.core.oracle import Oracle, expand_all, oracles
@@ -55,7 +55,7 @@ def test_same_bytes_as_at_once(tmp_path_factory: pytest.TempPathFactory, data: s
     edges, piece = data.draw(st.integers(1, 40)), data.draw(st.integers(1, 60))
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(pieces, "PIECE", piece)
-        patch.setattr(build, "CHECKPOINT", 1)
+        patch.setattr(build_stages, "CHECKPOINT", 1)
         built = build_graph(files, folder / "built.kgw", memory=SMALL, bucket_edges=edges)
     assert (folder / "built.kgw").read_bytes() == at_once(files, folder / "expected.kgw")
     verify(built.path)
@@ -83,8 +83,8 @@ def test_views_show_what_is_computed(tmp_path_factory: pytest.TempPathFactory, o
 
 KILLED = """
 import os, signal, sys
-from kgwalk.data import build, pieces
-pieces.PIECE, build.CHECKPOINT, build._FACTS_AT_ONCE = 64, 100, 10
+from kgwalk.data import build, build_stages, pieces
+pieces.PIECE, build_stages.CHECKPOINT, build_stages._FACTS_AT_ONCE = 64, 100, 10
 left = int(sys.argv[1])
 
 def progress(stage, done, total):
@@ -256,7 +256,7 @@ def test_what_was_damaged_between_is_made_anew(tmp_path: Path, damage: str, monk
     file.write_text("".join(f"e{i}\tr{i % 3}\te{i * 7 % 50}\n" for i in range(50)))
     expected = at_once([file], tmp_path / "expected.kgw")
     stop = "heads" if damage in ("facts.bin", "entities.txt") else "sorted"
-    save = build._Work.save
+    save = build_stages.Stages.save
 
     def killed(self: Any, **state: Any) -> None:
         if "heads" in state and stop == "heads":
@@ -266,7 +266,7 @@ def test_what_was_damaged_between_is_made_anew(tmp_path: Path, damage: str, monk
             raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(build._Work, "save", killed)
+        patch.setattr(build_stages.Stages, "save", killed)
         with pytest.raises(KeyboardInterrupt):
             build_graph([file], out, bucket_edges=20)
     path = tmp_path / "g.kgw.building" / damage

@@ -46,8 +46,8 @@ class KGWalkVecEnv(VecEnv):
     As everywhere in Stable-Baselines3 a walk that ends begins anew in the same step: its last observation is
     ``infos[i]["terminal_observation"]``. Of a walk that ended ``infos[i]`` also holds ``"is_success"``, whether it hit,
     and ``"episode"``, what ``Monitor`` would tell, so that ``rollout/success_rate`` and ``rollout/ep_rew_mean`` are
-    logged. All other infos are empty. Infos and last observations are written over when their walker's next walk ends:
-    copy what you keep.
+    logged. All other infos are empty. Infos and last observations (read-only arrays) are written over when their
+    walker's next walk ends: copy what you keep.
 
     Args:
         envs: a ``KGWalkVectorEnv`` with padded candidates and ``autoreset_mode="SameStep"``, wrapped or not.
@@ -72,7 +72,13 @@ class KGWalkVecEnv(VecEnv):
         single = envs.single_observation_space
         assert isinstance(single, spaces.Dict)
         self._final = {key: np.zeros((envs.num_envs, *(box.shape or ())), box.dtype) for key, box in single.items()}
-        self._terminal = [{key: rows[i] for key, rows in self._final.items()} for i in range(envs.num_envs)]
+        # They show STAY alone, so that of all candidates only the entity of the first ever changes.
+        self._final["relations"][:] = walkers.task.dataset.graph.stay
+        self._final["action_mask"][:, 0] = 1
+        shown = {key: rows.view() for key, rows in self._final.items()}
+        for rows in shown.values():
+            rows.flags.writeable = False
+        self._terminal = [{key: rows[i] for key, rows in shown.items()} for i in range(envs.num_envs)]
         self._ended: list[dict[str, Any]] = [{"TimeLimit.truncated": False} for _ in range(envs.num_envs)]
         self._length = walkers.task.horizon * (2 if "phase" in self._final else 1)
         self._seed: Sequence[int | None] | None = None
@@ -135,7 +141,10 @@ class KGWalkVecEnv(VecEnv):
         told: Mapping[str, NDArray[Any]],
     ) -> None:
         for key, shown in final.items():
-            self._final[key][rows] = shown[rows]
+            if key == "entities":
+                self._final[key][rows, 0] = shown[rows, 0]
+            elif key not in ("relations", "action_mask"):
+                self._final[key][rows] = shown[rows]
         seconds = round(time.monotonic() - self._began, 6)
         length, terminal, ended = self._length, self._terminal, self._ended
         for i, reward, hit in zip(rows.tolist(), rewards[rows].tolist(), told["hit"][rows].tolist(), strict=True):
