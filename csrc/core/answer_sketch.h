@@ -34,7 +34,7 @@ class AnswerSketch {
     while (lines * 32 < std::min(answers, kMost)) lines *= 2;
     return lines;
   }
-  /// Adds the tails of answers to `count` lines, zero at first.
+  /// Adds the tails of answers to `count` lines, at least two, zero at first.
   static void mark(Span<const Edge> answers, SketchLine* lines, std::size_t count) {
     for (const Edge& e : answers) {
       const auto tail = static_cast<std::uint32_t>(e.tail);

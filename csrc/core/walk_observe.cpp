@@ -19,9 +19,9 @@ inline void fetch_begin(Span<const Edge> row) { prefetch(row.data()); }
 /// Asks for the other lines of a row, up to what the first-level cache holds of a few walkers.
 inline void fetch_rest(Span<const Edge> row) {
   constexpr std::size_t kLine = 8, kLines = 40;
-  const Edge* const end = row.begin() + std::min(row.size(), kLine * kLines);
-  for (const Edge* at = row.begin() + kLine; at < end; at += kLine) prefetch(at);
-  if (row.size() > 1) prefetch(end - 1);  // the lines of a row seldom begin with it
+  const std::size_t n = std::min(row.size(), kLine * kLines);
+  for (std::size_t at = kLine; at < n; at += kLine) prefetch(row.data() + at);
+  if (n > 1) prefetch(row.data() + n - 1);  // the lines of a row seldom begin with it
 }
 
 }  // namespace
