@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -100,6 +101,8 @@ def _env(dataset: Dataset, source: str, data_dir: Path | None, split: str, **arg
     """The environment of a dataset, with arguments that JSON can hold."""
     import gymnasium as gym
 
+    if Path(source).is_file():
+        return gym.make("KGWalk-Custom", dataset=str(Path(source).resolve()), split=split, **arguments)
     if Path(source).is_dir():
         return gym.make("KGWalk-Custom", data_dir=str(Path(source).resolve()), split=split, **arguments)
     if data_dir is not None:
@@ -108,4 +111,5 @@ def _env(dataset: Dataset, source: str, data_dir: Path | None, split: str, **arg
 
 
 def _default_id(dataset: Dataset, split: str, moves: str) -> str:
-    return f"kgwalk/{dataset.name.lower()}/{split}-{moves}-v0"
+    name = re.sub(r"[^a-z0-9-]+", "-", dataset.name.lower()).strip("-") or "walks"
+    return f"kgwalk/{name}/{split}-{moves}-v0"

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from kgwalk.cli.cluster import cluster
 from kgwalk.cli.console import err, progress_bar
-from kgwalk.cli.runs import is_run
+from kgwalk.cli.runs import NOTE, is_run
 
 if TYPE_CHECKING:
     from kgwalk.data import Dataset
@@ -53,7 +53,9 @@ def train_with_seeds(
     for folder in folders.values():
         if is_run(folder) and not (resume or restart):
             raise FileExistsError(f"{folder} holds a run already: --resume goes on with it, --restart begins anew")
-    train = partial(_train, run, restart, 1 if ray and threads is None else threads)
+    # A task that is tried again because its worker died goes on with what it began: only older runs are begun anew.
+    old = {folder.absolute(): _begun(folder) for folder in folders.values()} if restart else None
+    train = partial(_train, run, old, 1 if ray and threads is None else threads)
     if not ray:
         for seed, folder in folders.items():
             train(seed, folder, None)
@@ -70,12 +72,21 @@ def train_with_seeds(
 
 def _train(
     run: Run,
-    restart: bool,
+    old: Mapping[Path, int | None] | None,
     threads: int | None,
     seed: int,
     folder: Path,
     share: Callable[[Dataset], Dataset] | None,
 ) -> None:
-    """One seed. A run that is there is gone on with: it was asked for, or a worker died while at it."""
+    """One seed. A run that is there is gone on with, but not an old one that shall be begun anew."""
+    restart = old is not None and _begun(folder) == old[folder.absolute()]
     resume = not restart and is_run(folder)
     run(seed=seed, folder=folder, resume=resume, restart=restart, threads=threads, share=share)
+
+
+def _begun(folder: Path) -> int | None:
+    """When the run in a folder was begun, in nanoseconds."""
+    try:
+        return (folder / NOTE).stat().st_mtime_ns
+    except FileNotFoundError:
+        return None

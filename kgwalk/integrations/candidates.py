@@ -114,9 +114,17 @@ class CandidateNetwork(nn.Module):
             observation: of an environment with padded candidates, (n, ...) tensors or arrays of any number type. A
                 ``trail`` (``kgwalk.wrappers.Trail``) is used if it is there; else the last relation is all that is
                 known of it.
+
+        Raises:
+            ValueError: ids with fractions.
         """
         device = self.relations.device
         tensors = {key: torch.as_tensor(value).to(device) for key, value in observation.items()}
+        told = tensors["source"]
+        if told.is_floating_point() and bool((told != told.round()).any()):
+            raise ValueError(
+                "observation: expected ids, found fractions: leave out wrappers that normalise, such as VecNormalize"
+            )
         source, asked, at, last, step = (
             tensors[key][:, 0].long() for key in ("source", "query_relation", "entity", "last_relation", "step")
         )

@@ -243,11 +243,20 @@ def _walked(env: Env, observation: Observation, choose: Choose, row: int, seed: 
     )
 
 
+def _namespace(dataset_id: str) -> str | None:
+    namespace: str | None
+    try:
+        namespace, _, _ = parse_dataset_id(dataset_id)
+    except TypeError:  # how Minari says that there is no version
+        raise ValueError(f"dataset id {dataset_id!r}: expected a name and a version, such as mine/walks-v0") from None
+    return namespace
+
+
 def _write(
     env: Env, dataset_id: str, walks: Iterable[EpisodeBuffer], algorithm: str, about: Mapping[str, Any]
 ) -> MinariDataset:
     """A dataset of walks; it takes its place when it is whole."""
-    namespace, _, _ = parse_dataset_id(dataset_id)
+    namespace = _namespace(dataset_id)
     target = Path(get_dataset_path(dataset_id))
     if target.exists():
         raise ValueError(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
+from kgwalk.cli.runs import NOTE
+from kgwalk.cli.seeds import _begun, _train
 from tests.cli.conftest import Kgwalk
 
 WITHOUT_RAY = """
@@ -67,3 +70,19 @@ def test_a_seed_that_is_there_stops_all_of_them_but_resume_goes_on(kgwalk: Kgwal
     assert not (kgwalk.folder / "runs" / "family-reinforce-seed0").exists()
     assert kgwalk("train", "Family", "--seeds", "0,1", "--resume").exit_code == 0
     assert [kgwalk.note(f"runs/family-reinforce-seed{seed}")["resume"] for seed in (0, 1)] == [False, True]
+
+
+def test_a_task_that_is_tried_again_goes_on_with_the_run_that_it_began_anew(tmp_path: Path) -> None:
+    told: list[tuple[object, object]] = []
+
+    def run(*, folder: Path, resume: bool, restart: bool, **_: object) -> None:
+        told.append((resume, restart))
+        (folder / NOTE).write_text("new")
+        os.utime(folder / NOTE, ns=(len(told), len(told)))
+
+    (tmp_path / NOTE).write_text("old")
+    old = {tmp_path: _begun(tmp_path)}
+    for _ in range(2):
+        _train(run, old, None, 0, tmp_path, None)
+    _train(run, None, None, 0, tmp_path, None)
+    assert told == [(False, True), (True, False), (True, False)]

@@ -49,6 +49,21 @@ def test_ones_own_dataset(kgwalk: Any) -> None:
     assert len(replayed("kgwalk/own/train-random-v0")) == 5
 
 
+def test_a_graph_file(kgwalk: Any) -> None:
+    (kgwalk.folder / "a.tsv").write_text("a\tr\tb\nb\tr\tc\nc\ts\ta\n")
+    assert kgwalk("data", "build", "a.tsv", "--out", "a.kgw").exit_code == 0
+    done = kgwalk("data", "export-walks", "a.kgw", "--walks", "5")
+    assert done.exit_code == 0, done.output
+    assert len(replayed("kgwalk/a-kgw/train-random-v0")) == 5
+
+
+@pytest.mark.parametrize("name", ["walks", "-v0", "a b-v0", "../walks-v0"])
+def test_ids_that_minari_does_not_know_are_refused(kgwalk: Any, name: str) -> None:
+    done = kgwalk("data", "export-walks", "Family", "--walks", "2", "--id", name)
+    assert done.exit_code == 2
+    assert "ID" in done.output or "expected a name and a version" in done.output
+
+
 def test_the_walks_of_an_agent(trained: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     agent = sys.modules["kgwalk.agents"].get("reinforce")  # the stand-in
     monkeypatch.setattr(agent, "walks", lambda self, queries, graph: self.answer(queries, graph).paths, raising=False)

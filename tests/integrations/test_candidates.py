@@ -134,3 +134,9 @@ def test_impossible_sizes_are_refused() -> None:
         CandidateConfig(decision="both")  # type: ignore[arg-type]
     with pytest.raises(ValueError, match="horizon must be a whole number from 1"):
         CandidateNetwork(3, 2, 0, CandidateConfig())
+
+
+def test_ids_with_fractions_are_refused(toy: Dataset) -> None:
+    obs, _ = KGWalkVectorEnv(toy, 2).reset(seed=0)
+    with pytest.raises(ValueError, match="VecNormalize"):
+        network(toy).see({**obs, "source": obs["source"] / 3 + 0.1})
