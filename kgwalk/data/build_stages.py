@@ -26,8 +26,10 @@ Progress = Callable[[str, int, int], None]
 
 #: Memory that is not ours to plan: the interpreter, its libraries, pieces of files.
 RESERVE = 256 << 20
-#: O(entities) arrays of any stage, in bytes an entity, names included at their usual length.
+#: O(entities) arrays of any stage, in bytes an entity, names of the usual length included.
 PER_ENTITY = 128
+#: The usual length of a name, and the copies of longer ones that are in memory at once.
+_NAME, _COPIES = 24, 3
 #: Text between two places from which an interrupted reading goes on.
 CHECKPOINT = 256 << 20
 _FACTS_AT_ONCE = 1 << 24
@@ -105,8 +107,8 @@ class Stages:
                 return False
         return True
 
-    def read_text(self, paths: list[Path], show: Progress) -> None:
-        """Names and ids of every line."""
+    def read_text(self, paths: list[Path], memory: int, show: Progress) -> None:
+        """Names and ids of every line; ValueError once the names do not fit into the memory."""
         if "entities" in self.state:
             return
         reader = TripleReader()
@@ -126,6 +128,11 @@ class Stages:
                 _sync(facts)
                 known = [reader.num_entities, reader.num_relations]
                 self.save(file=file, resume=list(resume), facts=rows, names=lengths)
+                if (needed := self.fixed_memory(known[0])) > memory:
+                    raise ValueError(
+                        f"memory: expected at least {-(-needed >> 20)}MB for {known[0]:,} entities with "
+                        f"{sum(lengths):,} bytes of names, and more to come; what was read is kept"
+                    )
 
             for number in range(self.state["file"], len(paths)):
                 path = paths[number]
@@ -164,6 +171,11 @@ class Stages:
             _sync(facts)
         self.save(facts=rows, entities=entities, relations=relations, named=False)
 
+    def fixed_memory(self, entities: int) -> int:
+        """Bytes that a build of so many entities takes whatever is left for edges."""
+        names: int = sum(self.state["names"])
+        return RESERVE + PER_ENTITY * entities + _COPIES * max(0, names - _NAME * entities)
+
     def sort(self, memory: int, bucket_edges: int | None, show: Progress) -> None:
         """Directed edges, sorted and distinct, in files by range of heads."""
         facts, entities, relations = (self.state[name] for name in ("facts", "entities", "relations"))
@@ -173,11 +185,11 @@ class Stages:
                 end = min(begin + _FACTS_AT_ONCE, facts)
                 _core.count_degrees(self.facts, begin, end, relations, degrees)
                 show("counting, million facts", end >> 20, facts >> 20)
-            heads = _ranges(degrees, bucket_edges or _bucket_edges(memory, entities, int(degrees.max())))
+            heads = _ranges(degrees, bucket_edges or self._bucket_edges(memory, int(degrees.max())))
             buckets = [self.folder / f"bucket-{k}.bin" for k in range(len(heads) - 1)]
             delete(self.folder, ["bucket-*.bin"])
             self.folder.mkdir(exist_ok=True)
-            buffer = max(1 << 16, (memory - RESERVE - PER_ENTITY * entities) // 2)
+            buffer = max(1 << 16, (memory - self.fixed_memory(entities)) // 2)
             for begin in range(0, facts, _FACTS_AT_ONCE):
                 end = min(begin + _FACTS_AT_ONCE, facts)
                 _core.partition_edges(self.facts, begin, end, relations, heads, buckets, buffer)
@@ -198,6 +210,18 @@ class Stages:
             write_atomically(self.folder / f"rows-{k}.npy", npy_bytes(degrees))
             self.save(sorted=[*self.state["sorted"], k])
             bucket.unlink()
+
+    def _bucket_edges(self, memory: int, largest: int) -> int:
+        entities = self.state["entities"]
+        fixed = self.fixed_memory(entities)
+        room = (memory - fixed) // 10  # 8 bytes an edge and what the allocator rounds up
+        if room < max(largest, 1 << 16):
+            needed = fixed + 10 * max(largest, 1 << 16)
+            raise ValueError(
+                f"memory: expected at least {-(-needed >> 20)}MB for {entities:,} entities with "
+                f"{sum(self.state['names']):,} bytes of names, and a node of {largest:,} edges"
+            )
+        return min(room, _LARGEST_BUCKET)
 
     def write(self, out: Path, show: Progress) -> None:
         """The graph file of the sorted edges."""
@@ -230,17 +254,6 @@ class Stages:
             file.seek(size)
             yield file
             _sync(file)
-
-
-def _bucket_edges(memory: int, entities: int, largest: int) -> int:
-    fixed = RESERVE + PER_ENTITY * entities
-    room = (memory - fixed) // 10  # 8 bytes an edge and what the allocator rounds up
-    if room < max(largest, 1 << 16):
-        needed = fixed + 10 * max(largest, 1 << 16)
-        raise ValueError(
-            f"memory: expected at least {-(-needed >> 20)}MB for {entities:,} entities and a node of {largest:,} edges"
-        )
-    return min(room, _LARGEST_BUCKET)
 
 
 def _ranges(degrees: NDArray[np.int64], edges: int) -> NDArray[np.int32]:

@@ -295,3 +295,12 @@ def test_blank_nodes_are_of_their_file_and_named_alike_each_time(tmp_path: Path)
     assert build_graph(files, tmp_path / "h.kgw").path.read_bytes() == first
     names = list(open_graph(tmp_path / "g.kgw").entities or [])
     assert sorted(names) == ["_:a.nt#0", "_:a.nt#1", "_:b.ttl#0", "_:b.ttl#1", "http://e"]
+
+
+def test_names_that_do_not_fit_into_the_memory_are_told_of(tmp_path: Path) -> None:
+    file, out = tmp_path / "long.tsv", tmp_path / "g.kgw"
+    with file.open("w") as to:
+        to.writelines(f"{i:0>9000}\tr\t{i + 1:0>9000}\n" for i in range(3000))
+    with pytest.raises(ValueError, match=r"memory: expected at least \d+MB for 3,001 entities with"):
+        build_graph([file], out, memory="300MB")
+    assert build_graph([file], out, memory="1GB").num_entities == 3001
