@@ -406,7 +406,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--files", type=int, default=16)
     parser.add_argument("--memory", default="4GB", help="of the build")
     parser.add_argument("--stages", nargs="+", choices=stages, default=list(stages))
-    parser.add_argument("--num-envs", type=int, default=4096)
+    parser.add_argument("--num-envs", type=int, default=1024)
     parser.add_argument("--steps", type=int, default=120, help="vector steps in a repeat")
     parser.add_argument("--repeats", type=int, default=9)
     parser.add_argument("--delete-text", action="store_true")

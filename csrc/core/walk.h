@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "core/actions.h"
+#include "core/huge_pages.h"
 #include "core/rng.h"
 
 namespace kgwalk {
@@ -230,10 +231,10 @@ class Walk {
   bool split_;
   RelationId stay_;
   std::int32_t num_actions_;
-  std::vector<QueryPlan> plans_;                    // empty if there are too many queries
-  std::vector<SketchLine> lines_;                   // of their sketches
-  std::vector<std::vector<SketchLine>> own_lines_;  // of each walker's sketch, where there are no plans
-  std::vector<std::int32_t> padding_;               // a row of STAY
+  std::vector<QueryPlan, HugePages<QueryPlan>> plans_;    // empty if there are too many queries
+  std::vector<SketchLine, HugePages<SketchLine>> lines_;  // of their sketches
+  std::vector<std::vector<SketchLine>> own_lines_;        // of each walker's sketch, where there are no plans
+  std::vector<std::int32_t> padding_;                     // a row of STAY
   std::vector<Walker> walkers_;
   std::vector<std::vector<std::int32_t>> closed_;  // closed slots where there are more than two
   std::vector<std::vector<std::int32_t>> runs_;    // split: first legal slot of each distinct relation
