@@ -61,8 +61,8 @@ def _open(stages: Mapping[str, Record]) -> str:
         ["graph and view opened in", f"{1e3 * opened['open_seconds']:.1f} ms"],
         ["an environment of 64 walkers, 64 queries made in", f"{1e3 * opened['environment_seconds']:.1f} ms"],
         [
-            "memory of the process then (of that, `import kgwalk`)",
-            f"{opened['rss_mb']:.0f} MB ({opened['imported_rss_mb']:.0f} MB)",
+            "memory of the process: kgwalk imported, graph and view opened, environment made",
+            ", ".join(f"{opened[key]:.0f} MB" for key in ("imported_rss_mb", "rss_mb", "environment_rss_mb")),
         ],
     ]
     for which, told in pair.items():

@@ -240,7 +240,7 @@ void save_graph(const std::string& path, const GraphFile& tables) {
 }
 
 GraphFile open_graph(const std::string& path, Verify verify) {
-  const auto file = std::make_shared<MappedFile>(path);
+  const auto file = std::make_shared<MappedFile>(path, MappedFile::Access::kAtRandom);
   return decode_graph(file, file->bytes(), path, verify);
 }
 

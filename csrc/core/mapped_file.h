@@ -14,8 +14,11 @@ namespace kgwalk {
 /// as WholeFile does.
 class MappedFile {
  public:
+  enum class Access { kInOrder, kAtRandom };
+
+  /// @param access  at random: a file that fits into memory comes into it 2 MB at a time where the system can do that
   /// @throws IoError if the file cannot be opened or mapped
-  explicit MappedFile(const std::string& path);
+  explicit MappedFile(const std::string& path, Access access = Access::kInOrder);
   MappedFile(const MappedFile&) = delete;
   MappedFile& operator=(const MappedFile&) = delete;
   ~MappedFile();

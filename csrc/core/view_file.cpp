@@ -197,7 +197,7 @@ Expand decode_view(std::shared_ptr<const void> owner, Span<const char> bytes, co
 }
 
 Expand open_view(const std::string& path, const GraphFile& graph, int max_out_degree, Verify verify) {
-  const auto file = std::make_shared<MappedFile>(path);
+  const auto file = std::make_shared<MappedFile>(path, MappedFile::Access::kAtRandom);
   return decode_view(file, file->bytes(), path, graph, max_out_degree, verify);
 }
 
