@@ -93,7 +93,7 @@ test-torchrl: setup  ## walkers as a TorchRL environment, and its PPO on Family;
 	$(BIN)/python -m pytest tests/torchrl $(PYTEST_ARGS)
 
 lint: setup  ## everything static: ruff, mypy, stubs, spelling, clang-format, clang-tidy
-	$(MAKE) --no-print-directory --jobs=2 --output-sync=target lint-python lint-cpp
+	$(MAKE) --no-print-directory --jobs=2 $(if $(filter output-sync,$(.FEATURES)),--output-sync=target) lint-python lint-cpp
 
 lint-python: setup
 	$(BIN)/ruff check .

@@ -1,6 +1,7 @@
 #include "core/actions.h"
 
 #include <algorithm>
+#include <limits>
 #include <stdexcept>
 #include <string>
 
@@ -127,9 +128,14 @@ QueryPlan ActionSets::plan(const Query& query) const {
   QueryPlan plan;
   plan.query = query;
   const Span<const Edge> answers = closed_answers(query);
+  if (answers.size() > std::numeric_limits<std::int32_t>::max()) {
+    throw std::out_of_range("corrupt graph: entity " + std::to_string(query.source) +
+                            " has more answers than entities");
+  }
   plan.answers = answers.data();
   plan.num_answers = static_cast<std::int32_t>(answers.size());
-  plan.sketch = AnswerSketch(answers);
+  constexpr std::size_t kWord = 64;  // answers that leave a bit of a word unset
+  if (answers.size() <= kWord) plan.sketch = AnswerSketch(answers);
   if (!rules_.hide_fact || query.target < 0) return plan;
   const Triple fact{query.source, query.relation, query.target};
   std::int32_t slots[2] = {-1, -1};

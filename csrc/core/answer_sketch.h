@@ -26,7 +26,8 @@ class AnswerSketch {
   AnswerSketch(const SketchLine* lines, std::size_t count)
       : lines_(lines), mask_(static_cast<std::uint32_t>(count * 16 - 1)) {}
 
-  /// 0 where a word is enough; else a power of two, such that one stranger in 16 or fewer is taken for a member.
+  /// 0 where a word is enough; else a power of two, such that of strangers with evenly spread ids at most one in 16 is
+  /// taken for a member (of up to 2^26 answers).
   static std::size_t lines_for(std::size_t answers) {
     constexpr std::size_t kWord = 4, kPair = 64, kMost = std::size_t{1} << 26;
     if (answers <= kPair) return answers > kWord ? 2 : 0;
@@ -42,7 +43,8 @@ class AnswerSketch {
         set_pair(lines[0], tail);
         set_pair(lines[1], mixed(e.tail));
       } else {
-        set(lines->words, tail % static_cast<std::uint32_t>(count * 512));
+        const std::uint32_t which = tail % static_cast<std::uint32_t>(count * 512);
+        set(lines[which / 512].words, which % 512);
       }
     }
   }
@@ -56,17 +58,19 @@ class AnswerSketch {
       std::uint64_t found = among(row.data() + base, static_cast<std::int64_t>(n), loops);
       for (int k = 0; k < 2; ++k) {
         const std::size_t at = static_cast<std::size_t>(always[k]) - base;  // huge where it lies before, or is -1
-        if (at < n) found |= std::uint64_t{1} << at;
+        if (at < n) found |= std::uint64_t{1} << (at % 64);
       }
       for (; found != 0; found &= found - 1) take(base + static_cast<std::size_t>(__builtin_ctzll(found)));
     }
   }
   bool may_hold(EntityId e) const {
+    if (mask_ == 0) return (word_ & bit(e)) != 0;
     const Edge edge{0, e};
     return among(&edge, 1, edge_loops()) != 0;
   }
+  /// Asks the memory for the lines that a test is sure to read.
   void prefetch() const {
-    if (mask_ == 0) return;
+    if (mask_ != 31) return;
     kgwalk::prefetch(lines_);
     kgwalk::prefetch(lines_ + 1);
   }

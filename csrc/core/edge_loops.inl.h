@@ -18,7 +18,8 @@ inline std::uint32_t line_holds(const SketchLine& line, std::uint32_t tail) {
 }
 
 inline std::uint32_t lines_hold(const SketchLine* lines, std::uint32_t mask, std::uint32_t tail) {
-  return (lines->words[tail / 32 & mask] >> (tail % 32)) & 1;
+  const std::uint32_t word = tail / 32 & mask;
+  return (lines[word / 16].words[word % 16] >> (tail % 32)) & 1;
 }
 
 /// Bit j of the result: test(edges[j]); eight at once by test_eight where registers are that wide.
@@ -76,7 +77,7 @@ std::uint64_t in_lines(const Edge* edges, std::int64_t n, const SketchLine* line
     const __m256i tails = eight_tails(from);
     const __m256i places =
         _mm256_and_si256(_mm256_srli_epi32(tails, 5), _mm256_set1_epi32(static_cast<std::int32_t>(mask)));
-    return signs(to_sign(_mm256_i32gather_epi32(reinterpret_cast<const int*>(lines->words), places, 4), tails));
+    return signs(to_sign(_mm256_i32gather_epi32(reinterpret_cast<const int*>(lines), places, 4), tails));
   };
 #else
   const auto eight = [](const Edge*) { return std::uint64_t{0}; };

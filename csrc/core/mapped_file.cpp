@@ -5,10 +5,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
 #include <cerrno>
 #include <cstdint>
 #include <cstdio>
+#include <fstream>
 #include <utility>
 
 #include "core/errors.h"
@@ -24,17 +26,31 @@ struct Descriptor {
   }
 };
 
-/// Small files do not need pages of 2 MB, and of one that memory does not hold most would be read in vain. For the
-/// others the cost of a random read falls by a third: half of it was to ask where the page is.
+#ifdef MADV_HUGEPAGE
+/// Bytes of memory that this process may use: those of the machine, or of its container (cgroup, version 2 or 1).
+std::uint64_t memory_size() {
+  const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
+  std::uint64_t size = pages > 0 && page > 0 ? static_cast<std::uint64_t>(pages) * static_cast<std::uint64_t>(page) : 0;
+  for (const char* path : {"/sys/fs/cgroup/memory.max", "/sys/fs/cgroup/memory/memory.limit_in_bytes"}) {
+    std::ifstream file(path);
+    std::uint64_t limit = 0;
+    if (file >> limit) size = std::min(size, limit);  // "max" is no number
+  }
+  return size;
+}
+
+/// Small files do not need pages of 2 MB, and of one that memory hardly holds most would be read in vain: a graph and
+/// its view shall fit side by side. For the others a random read costs a third less, since half of it is to ask where
+/// the page is.
 bool fits_large_pages(std::size_t size) {
   constexpr std::size_t kSmall = std::size_t{64} << 20;
-  const long pages = sysconf(_SC_PHYS_PAGES), page = sysconf(_SC_PAGESIZE);
-  return size >= kSmall && pages > 0 && size / static_cast<std::size_t>(page) < static_cast<std::size_t>(pages) / 2;
+  return size >= kSmall && size <= memory_size() / 3;
 }
+#endif
 
 }  // namespace
 
-MappedFile::MappedFile(const std::string& path, Access access) {
+MappedFile::MappedFile(const std::string& path, [[maybe_unused]] Access access) {
   const Descriptor d{open(path.c_str(), O_RDONLY | O_CLOEXEC)};
   if (d.file < 0) throw IoError(errno, path);
   struct stat info{};

@@ -98,8 +98,6 @@ void OutStream::sync() {
   if (fsync(file_) != 0) throw IoError(errno, path_);
 }
 
-void OutStream::forget() const { static_cast<void>(posix_fadvise(file_, 0, 0, POSIX_FADV_DONTNEED)); }
-
 SummedFile::SummedFile(std::string path, std::size_t data_begin)
     : path_(std::move(path)), part_(path_ + ".part"), data_begin_(data_begin), out_(part_, kBlock) {
   block_.reserve(kBlock);
@@ -139,7 +137,6 @@ void SummedFile::commit(const std::vector<char>& head) {
   sums();
   out_.write_at(0, head.data(), head.size());
   out_.sync();
-  out_.forget();
   rename_synced(part_, path_);
 }
 

@@ -44,8 +44,6 @@ class OutStream {
   void flush();
   /// Everything is on the disk when this returns. @throws IoError
   void sync();
-  /// The system forgets what it has kept of the file in memory: who maps it next reads it in pages of his own size.
-  void forget() const;
 
  private:
   void put(const char* data, std::size_t count);

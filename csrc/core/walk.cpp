@@ -14,6 +14,7 @@ namespace {
 constexpr std::int64_t kGrain = 2048;  // walkers that pay for waking a thread: about 40 us of work
 constexpr std::size_t kBlock = 256;    // walkers whose state stays in the first-level cache between passes
 constexpr std::int32_t kMaxHorizon = 1024;
+constexpr std::size_t kOwnLines = 128;  // of an unplanned walker's sketch, 8 KB: where it is larger, edges are searched
 constexpr std::uint64_t kActionStream = std::uint64_t{1} << 63;
 
 std::int32_t widest_row(const Expand& expand) {
@@ -122,12 +123,11 @@ void Walk::plan_queries() {
   for (std::size_t q = 0; q < plans_.size(); ++q) {
     if (sketch_lines(plans_[q]) > 0) sketched.push_back(q);
   }
-  std::sort(sketched.begin(), sketched.end(), [this](std::size_t a, std::size_t b) {
-    return std::less<const Edge*>()(plans_[a].answers, plans_[b].answers);
+  const auto answers_of = [this](std::size_t q) { return std::make_pair(plans_[q].answers, plans_[q].num_answers); };
+  std::sort(sketched.begin(), sketched.end(), [&](std::size_t a, std::size_t b) {
+    return std::less<std::pair<const Edge*, std::int32_t>>()(answers_of(a), answers_of(b));
   });
-  const auto is_new = [&](std::size_t k) {
-    return k == 0 || plans_[sketched[k]].answers != plans_[sketched[k - 1]].answers;
-  };
+  const auto is_new = [&](std::size_t k) { return k == 0 || answers_of(sketched[k]) != answers_of(sketched[k - 1]); };
   std::size_t total = 0;
   for (std::size_t k = 0; k < sketched.size(); ++k) total += is_new(k) ? sketch_lines(plans_[sketched[k]]) : 0;
   lines_.resize(total);
@@ -150,7 +150,7 @@ void Walk::begin_walk(std::size_t i) {
     w.plan = plans_[row];
   } else {
     w.plan = plan_of(queries_[row]);
-    if (const std::size_t lines = sketch_lines(w.plan); lines > 0) {
+    if (const std::size_t lines = sketch_lines(w.plan); lines > 0 && lines <= kOwnLines) {
       own_lines_[i].assign(lines, SketchLine{});
       w.plan.sketch = make_sketch(w.plan, own_lines_[i].data());
     }

@@ -10,7 +10,7 @@ namespace kgwalk {
 namespace {
 
 // Walkers between a request for memory and its use: of plans, of where a row begins, of the rest of it.
-constexpr std::size_t kPlansAhead = 16, kRowsAhead = 16, kRestAhead = 5;
+constexpr std::size_t kPlansAhead = 24, kRowsAhead = 16, kRestAhead = 5;
 constexpr std::int64_t kGrain = 4096;  // rows that pay for waking a thread
 
 /// Asks for the first line of a row, which takes longest: its page has to be found too.

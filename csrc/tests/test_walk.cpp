@@ -196,4 +196,66 @@ TEST(walks_refuse_what_they_cannot_do) {
   CHECK_THROWS(std::invalid_argument, "index-only", make({Decision::kSplit, Form::kIndex, Autoreset::kNextStep}, 1, 3));
 }
 
+TEST(walks_close_many_answers_as_the_action_sets_do) {
+  // Hubs 0 and 1 with 3, 40, 300 and 9000 answers of relations 0 to 3, and edges among these answers.
+  constexpr EntityId kEntities = 12000;
+  std::vector<Triple> facts;
+  CounterRng rng(17, 0);
+  const auto any = [&] { return static_cast<EntityId>(2 + rng.below(kEntities - 2)); };
+  const int sizes[] = {3, 40, 300, 9000};
+  for (EntityId hub = 0; hub < 2; ++hub) {
+    for (RelationId r = 0; r < 4; ++r) {
+      for (int k = 0; k < sizes[r]; ++k) facts.push_back({hub, r, any()});
+    }
+  }
+  for (EntityId e = 2; e < kEntities; ++e) {
+    for (int k = 0; k < 6; ++k) facts.push_back({e, static_cast<RelationId>(rng.below(4)), any()});
+  }
+  std::vector<Query> queries;
+  for (const Triple& f : facts) {
+    if (f.head < 2 && queries.size() % 7 != 6) queries.push_back({f.head, f.relation, f.tail});
+    if (f.head < 2) queries.push_back({f.head, f.relation, -1});
+  }
+  const auto actions =
+      std::make_shared<ActionSets>(Expand(Graph::from_triples(facts, kEntities, 4), nullptr, 200), ActionRules{});
+  constexpr std::int32_t kWalkers = 300;
+  std::vector<std::vector<std::int32_t>> traces;
+  for (const bool planned : {true, false}) {
+    WalkConfig config;
+    config.num_envs = kWalkers;
+    config.form = Form::kRagged;
+    if (!planned) config.max_planned = 0;
+    Walk walk(actions, queries, config);
+    for (std::size_t i = 0; i < walk.size(); ++i) walk.seed(i, 3, i);
+    std::vector<std::vector<std::int32_t>> ids(6, std::vector<std::int32_t>(kWalkers));
+    std::vector<double> rewards(kWalkers);
+    std::vector<std::vector<char>> flags(3, std::vector<char>(kWalkers));
+    const auto flag = [&](int k) { return reinterpret_cast<bool*>(flags[static_cast<std::size_t>(k)].data()); };
+    const ObservationOut out{World::state(ids), {}, {}};
+    walk.reset({}, {}, out);
+    std::vector<std::int32_t> trace;
+    std::size_t filtered = 0;
+    for (int step = 0; step < 9; ++step) {
+      std::vector<std::int64_t> chosen(kWalkers);
+      walk.sample_actions(chosen.data());
+      walk.step(Span<const std::int64_t>(chosen), {rewards.data(), flag(0), flag(1), flag(2), {}}, out);
+      for (std::size_t i = 0; i < walk.size(); ++i) {
+        const Moves moves = walk.moves(i);
+        trace.insert(trace.end(), moves.entities.begin(), moves.entities.end());
+        if (walk.ended()[i] != 0 || ids[3][i] != 2) continue;
+        const Query query = queries[static_cast<std::size_t>(walk.query_row(i))];
+        const EntityId at = ids[2][i];
+        const std::int32_t first = 0;
+        const Ragged expected = actions->candidates({&at, 1}, {&first, 1}, {&query, 1}, true);
+        CHECK(moves.entities == expected.tails);
+        CHECK(moves.relations == expected.relations);
+        filtered += expected.tails.size() <= actions->expand().row(at).size();
+      }
+    }
+    CHECK(filtered > 100);
+    traces.push_back(trace);
+  }
+  CHECK(traces[0] == traces[1]);
+}
+
 }  // namespace kgwalk

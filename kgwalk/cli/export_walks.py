@@ -101,7 +101,9 @@ def _env(dataset: Dataset, source: str, data_dir: Path | None, split: str, **arg
     """The environment of a dataset, with arguments that JSON can hold."""
     import gymnasium as gym
 
-    if Path(source).is_file():
+    from kgwalk.data.stored import SUFFIX
+
+    if source.endswith(SUFFIX) and not Path(source).is_dir():
         return gym.make("KGWalk-Custom", dataset=str(Path(source).resolve()), split=split, **arguments)
     if Path(source).is_dir():
         return gym.make("KGWalk-Custom", data_dir=str(Path(source).resolve()), split=split, **arguments)

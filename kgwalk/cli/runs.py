@@ -39,6 +39,7 @@ class Run:
         threads: Threads it was trained with.
         version: Version of kgwalk.
         labelled: Seed of the labelled split (``kgwalk.data.labelled``) it was trained on; None for the dataset's own.
+        command: Id of the command that began it, where tasks of that command may have to be tried again.
     """
 
     dataset: str
@@ -49,6 +50,7 @@ class Run:
     threads: int
     version: str = kgwalk.__version__
     labelled: int | None = None
+    command: str | None = None
 
     def save(self, folder: Path) -> None:
         """Write the note."""
@@ -96,8 +98,9 @@ def _checked(note: Any) -> dict[str, Any]:
         "threads": ("a whole number from 1", lambda value: is_number(value) and value >= 1),
         "version": ("a text", is_text),
         "labelled": ("a whole number from 0 or null", lambda value: value is None or (is_number(value) and value >= 0)),
+        "command": ("a text or null", lambda value: value is None or is_text(value)),
     }
-    note = {"labelled": None, **note}  # runs are older than this field
+    note = {"labelled": None, "command": None, **note}  # runs are older than these fields
     if note.keys() != expected.keys():
         odd = ", ".join(sorted(map(repr, note.keys() ^ expected.keys())))
         raise ValueError(f"unknown or missing fields: {odd}")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import uuid
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -9,12 +10,13 @@ from typing import TYPE_CHECKING
 
 from kgwalk.cli.cluster import cluster
 from kgwalk.cli.console import err, progress_bar
-from kgwalk.cli.runs import NOTE, is_run
+from kgwalk.cli.runs import Run as Runs
+from kgwalk.cli.runs import is_run
 
 if TYPE_CHECKING:
     from kgwalk.data import Dataset
 
-#: ``kgwalk.cli.train.run_training``, all but ``seed``, ``folder``, ``resume``, ``threads`` and ``share`` told.
+#: ``kgwalk.cli.train.run_training``, all but what differs from seed to seed, and ``command``, told.
 Run = Callable[..., None]
 
 
@@ -53,9 +55,9 @@ def train_with_seeds(
     for folder in folders.values():
         if is_run(folder) and not (resume or restart):
             raise FileExistsError(f"{folder} holds a run already: --resume goes on with it, --restart begins anew")
-    # A task that is tried again because its worker died goes on with what it began: only older runs are begun anew.
-    old = {folder.absolute(): _begun(folder) for folder in folders.values()} if restart else None
-    train = partial(_train, run, old, 1 if ray and threads is None else threads)
+    # By this id a task that is tried again, because its worker died, knows what it began anew, on whatever disk.
+    command = uuid.uuid4().hex if restart else None
+    train = partial(_train, run, command, 1 if ray and threads is None else threads)
     if not ray:
         for seed, folder in folders.items():
             train(seed, folder, None)
@@ -72,21 +74,20 @@ def train_with_seeds(
 
 def _train(
     run: Run,
-    old: Mapping[Path, int | None] | None,
+    command: str | None,
     threads: int | None,
     seed: int,
     folder: Path,
     share: Callable[[Dataset], Dataset] | None,
 ) -> None:
-    """One seed. A run that is there is gone on with, but not an old one that shall be begun anew."""
-    restart = old is not None and _begun(folder) == old[folder.absolute()]
+    """One seed. A run that is there is gone on with, unless it shall be begun anew and was not yet by this command."""
+    restart = command is not None and _begun_by(folder) != command
     resume = not restart and is_run(folder)
-    run(seed=seed, folder=folder, resume=resume, restart=restart, threads=threads, share=share)
+    run(seed=seed, folder=folder, resume=resume, restart=restart, threads=threads, share=share, command=command)
 
 
-def _begun(folder: Path) -> int | None:
-    """When the run in a folder was begun, in nanoseconds."""
+def _begun_by(folder: Path) -> str | None:
     try:
-        return (folder / NOTE).stat().st_mtime_ns
-    except FileNotFoundError:
+        return Runs.load(folder).command
+    except (FileNotFoundError, ValueError):
         return None

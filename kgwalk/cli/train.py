@@ -149,6 +149,7 @@ def run_training(
     settled: Sequence[str] = (),
     prepare: Callable[[int], None] | None = None,
     share: Callable[[Dataset], Dataset] | None = None,
+    command: str | None = None,
     then: str = "kgwalk evaluate",
 ) -> None:
     """What all commands that train do; the arguments are their options, but for the last five.
@@ -216,7 +217,7 @@ def run_training(
         clear(folder)
     if begun is None:
         data_from = str(data_dir.resolve()) if data_dir else None
-        Run(source, data_from, agent, seed, settings, threads, labelled=labels).save(folder)
+        Run(source, data_from, agent, seed, settings, threads, labelled=labels, command=command).save(folder)
     elif from_stage is not None:
         replace(begun, settings=settings, threads=threads).save(folder)
         trainer.forget(from_stage)

@@ -6,8 +6,9 @@ First the graph (its stages: build_stages.py), then its views.
 from __future__ import annotations
 
 import fcntl
+import os
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -114,6 +115,7 @@ def build_graph(
         views = _build_views(target, caps, folder, show)
         state = work.state
         work.remove()
+    _forget([target, *views.values()])
     return Built(target, state["facts"], state["entities"], state["relations"], state["edges"] // 2, views)
 
 
@@ -147,6 +149,7 @@ def build_views(
     with _alone(folder):
         made = _build_views(path, caps, folder, progress or (lambda what, done, total: None))
         delete(folder, FILES)
+    _forget([path, *made.values()])
     return made
 
 
@@ -224,6 +227,15 @@ def _rank(graph: Path, folder: Path, show: Progress) -> Iterator[NDArray[np.floa
         write_atomically(kept, npy_bytes(np.concatenate([stamp, rank])))
         yield rank
     kept.unlink()
+
+
+def _forget(paths: Iterable[Path]) -> None:
+    """Drop what the system keeps of files just written, in small pages: opened, they come in large ones."""
+    if not hasattr(os, "posix_fadvise"):
+        return
+    for path in paths:
+        with path.open("rb") as file:
+            os.posix_fadvise(file.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def _is_graph(path: Path, checksum: int) -> bool:

@@ -131,7 +131,7 @@ class Stages:
                 if (needed := self.fixed_memory(known[0])) > memory:
                     raise ValueError(
                         f"memory: expected at least {-(-needed >> 20)}MB for {known[0]:,} entities with "
-                        f"{sum(lengths):,} bytes of names, and more to come; what was read is kept"
+                        f"{sum(lengths):,} bytes of names so far; what was read is kept"
                     )
 
             for number in range(self.state["file"], len(paths)):

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from kgwalk.cli.runs import NOTE
-from kgwalk.cli.seeds import _begun, _train
+from kgwalk.cli.runs import NOTE, Run
+from kgwalk.cli.seeds import _train
 from tests.cli.conftest import Kgwalk
 
 WITHOUT_RAY = """
@@ -75,14 +74,15 @@ def test_a_seed_that_is_there_stops_all_of_them_but_resume_goes_on(kgwalk: Kgwal
 def test_a_task_that_is_tried_again_goes_on_with_the_run_that_it_began_anew(tmp_path: Path) -> None:
     told: list[tuple[object, object]] = []
 
-    def run(*, folder: Path, resume: bool, restart: bool, **_: object) -> None:
+    def run(*, folder: Path, resume: bool, restart: bool, command: str | None, **_: object) -> None:
         told.append((resume, restart))
-        (folder / NOTE).write_text("new")
-        os.utime(folder / NOTE, ns=(len(told), len(told)))
+        Run("Family", None, "reinforce", 0, (), 1, command=command).save(folder)
 
-    (tmp_path / NOTE).write_text("old")
-    old = {tmp_path: _begun(tmp_path)}
+    run(folder=tmp_path, resume=False, restart=False, command="an older one")
     for _ in range(2):
-        _train(run, old, None, 0, tmp_path, None)
+        _train(run, "this one", None, 0, tmp_path, None)
+    (tmp_path / NOTE).unlink()  # a worker that died while it deleted
+    (tmp_path / "checkpoint.safetensors").touch()
+    _train(run, "this one", None, 0, tmp_path, None)
     _train(run, None, None, 0, tmp_path, None)
-    assert told == [(False, True), (True, False), (True, False)]
+    assert told[1:] == [(False, True), (True, False), (False, True), (True, False)]

@@ -8,6 +8,7 @@ from typing import Any
 import gymnasium as gym
 import numpy as np
 import pytest
+from gymnasium.vector import VectorWrapper
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 from stable_baselines3.common.monitor import Monitor
 from stable_baselines3.common.vec_env import DummyVecEnv
@@ -70,6 +71,32 @@ def test_it_tells_of_episodes_as_monitor_does(toy: Dataset) -> None:
             if "episode" in info:
                 assert (info["episode"]["r"], info["episode"]["l"]) == (other["episode"]["r"], other["episode"]["l"])
     assert envs.env_is_wrapped(Monitor) == [True] * N
+
+
+class Renumbered(VectorWrapper):
+    """Shows relations one higher."""
+
+    def step(self, actions: Any) -> Any:
+        observation, rewards, terminated, truncated, info = self.env.step(actions)
+        if "final_obs" in info:
+            info["final_obs"] = {**info["final_obs"], "relations": info["final_obs"]["relations"] + 1}
+        return {**observation, "relations": observation["relations"] + 1}, rewards, terminated, truncated, info
+
+
+def test_last_observations_are_as_wrappers_show_them_and_read_only(toy: Dataset) -> None:
+    plain = KGWalkVectorEnv(toy, N, autoreset_mode="SameStep")
+    wrapped = KGWalkVecEnv(Renumbered(KGWalkVectorEnv(toy, N, autoreset_mode="SameStep")))
+    told = []
+    for envs in (KGWalkVecEnv(plain), wrapped):
+        envs.seed(0)
+        envs.reset()
+        for _ in range(3):
+            infos = envs.step(np.zeros(N, np.int64))[3]
+        told.append(infos[0]["terminal_observation"])
+    np.testing.assert_array_equal(told[0]["relations"], toy.graph.stay)
+    np.testing.assert_array_equal(told[1]["relations"], toy.graph.stay + 1)
+    with pytest.raises(ValueError, match="read-only"):
+        told[0]["entities"][1] = 7
 
 
 def test_only_what_ends_is_told_of_and_it_lasts_until_the_next_end(toy: Dataset) -> None:

@@ -72,9 +72,12 @@ class KGWalkVecEnv(VecEnv):
         single = envs.single_observation_space
         assert isinstance(single, spaces.Dict)
         self._final = {key: np.zeros((envs.num_envs, *(box.shape or ())), box.dtype) for key, box in single.items()}
-        # They show STAY alone, so that of all candidates only the entity of the first ever changes.
-        self._final["relations"][:] = walkers.task.dataset.graph.stay
-        self._final["action_mask"][:, 0] = 1
+        # They show STAY alone, so that of all candidates only the entity of the first ever changes; what other wrappers
+        # make of that is not known.
+        self._shown_as_is = (envs.env if isinstance(envs, Trail) else envs) is walkers
+        if self._shown_as_is:
+            self._final["relations"][:] = walkers.task.dataset.graph.stay
+            self._final["action_mask"][:, 0] = 1
         shown = {key: rows.view() for key, rows in self._final.items()}
         for rows in shown.values():
             rows.flags.writeable = False
@@ -141,10 +144,10 @@ class KGWalkVecEnv(VecEnv):
         told: Mapping[str, NDArray[Any]],
     ) -> None:
         for key, shown in final.items():
-            if key == "entities":
-                self._final[key][rows, 0] = shown[rows, 0]
-            elif key not in ("relations", "action_mask"):
+            if not self._shown_as_is or key not in ("relations", "entities", "action_mask"):
                 self._final[key][rows] = shown[rows]
+            elif key == "entities":
+                self._final[key][rows, 0] = shown[rows, 0]
         seconds = round(time.monotonic() - self._began, 6)
         length, terminal, ended = self._length, self._terminal, self._ended
         for i, reward, hit in zip(rows.tolist(), rewards[rows].tolist(), told["hit"][rows].tolist(), strict=True):
