@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING
 
 from kgwalk.cli.cluster import cluster
 from kgwalk.cli.console import err, progress_bar
-from kgwalk.cli.runs import Run as Runs
-from kgwalk.cli.runs import is_run
+from kgwalk.cli.runs import Run, is_run
 
 if TYPE_CHECKING:
     from kgwalk.data import Dataset
 
-#: ``kgwalk.cli.train.run_training``, all but what differs from seed to seed, and ``command``, told.
-Run = Callable[..., None]
+#: ``kgwalk.cli.train.run_training``; ``seed``, ``folder``, ``resume``, ``restart``, ``threads``, ``share`` and
+#: ``command`` are left to tell.
+RunTraining = Callable[..., None]
 
 
 def parse_seeds(text: str) -> list[int]:
@@ -38,7 +38,7 @@ def parse_seeds(text: str) -> list[int]:
 
 
 def train_with_seeds(
-    run: Run,
+    run: RunTraining,
     folders: Mapping[int, Path],
     *,
     resume: bool,
@@ -73,7 +73,7 @@ def train_with_seeds(
 
 
 def _train(
-    run: Run,
+    run: RunTraining,
     command: str | None,
     threads: int | None,
     seed: int,
@@ -88,6 +88,6 @@ def _train(
 
 def _begun_by(folder: Path) -> str | None:
     try:
-        return Runs.load(folder).command
+        return Run.load(folder).command
     except (FileNotFoundError, ValueError):
         return None

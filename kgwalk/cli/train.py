@@ -152,11 +152,12 @@ def run_training(
     command: str | None = None,
     then: str = "kgwalk evaluate",
 ) -> None:
-    """What all commands that train do; the arguments are their options, but for the last five.
+    """What all commands that train do; the arguments are their options, but for the last six.
 
     ``labels`` is the seed of the labelled split to train on, None for the dataset's own split; ``settled`` are settings
     that ``set_`` must leave alone; ``prepare`` is called with the number of threads before the agent looks for what it
-    stands on; ``share`` gives the dataset over graphs that processes share; ``then`` is what to call with the run next.
+    stands on; ``share`` gives the dataset over graphs that processes share; ``command`` is noted in the run;
+    ``then`` is what to call with the run next.
     """
     if resume and restart:
         raise ValueError("--resume goes on and --restart begins anew: give one of them")
