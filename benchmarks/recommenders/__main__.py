@@ -6,6 +6,7 @@
     python -m benchmarks.recommenders kgcn-depth LastFM --save
     python -m benchmarks.recommenders teachers LastFM --save
     python -m benchmarks.recommenders speed LastFM --save
+    python -m benchmarks.recommenders speed LastFM --study mi-fast --save
     python -m benchmarks.recommenders show
 
 A seed cuts all interactions anew, 6:2:2 by row with as many sampled negatives, and begins training: its figures are one
@@ -43,6 +44,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         command.add_argument("--threads", type=int, default=os.cpu_count() or 1, help="threads (default: all cores)")
         command.add_argument("--runs", type=Path, default=Path("runs"), help="folder of checkpoints (default runs)")
         command.add_argument("--save", action="store_true", help="write benchmarks/results and skip what is there")
+        if name == "speed":
+            command.add_argument("--study", choices=speed.TURNS, default="models", help="whose rows (default models)")
     commands.add_parser("show", help="Print every table from what is saved.")
     options = parser.parse_args(arguments)
     if options.command == "show":

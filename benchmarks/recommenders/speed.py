@@ -7,49 +7,94 @@ import statistics
 import tempfile
 import time
 from pathlib import Path
+from typing import NamedTuple
 
 from benchmarks.common import print_table, save_result
 from benchmarks.completion import folder_of, stem_of
-from benchmarks.recommenders.rows import STUDIES
+from benchmarks.recommenders.rows import STUDIES, Row
 from kgwalk import agents
 from kgwalk.agents.recommenders import RECOMMENDER_AGENTS
+from kgwalk.agents.training import Trainer
 from kgwalk.cli.settings import apply_settings
-from kgwalk.data import Recommendation, labelled
+from kgwalk.data import LabelledRecommendation, Recommendation, labelled
 
-TITLE = "Seconds of an epoch of each model; run it with nothing else."
+TITLE = "Seconds of an epoch of each model (or --study mi-fast); run it with nothing else."
 BENCH = "recommenders-speed"
-_EPOCHS = 5
+#: What can be timed, and seconds after which a turn of a row may end before its epoch does: models may do work once an
+#: epoch; a tree of 8 neighbours has 4,096 leaves at depth 4, and its steps are all alike.
+TURNS = {"models": float("inf"), "mi-fast": 1.0}
+_ROUNDS = 5
+
+
+class _Timed(NamedTuple):
+    trainer: Trainer
+    steps: int
+    setup: float
+    epochs: list[float]
 
 
 def run(source: Recommendation, seed: int, options: argparse.Namespace) -> None:
-    """Time the models' epochs, after one that warms up."""
+    """Time the rows' epochs in rounds, each row once in a round, after steps that warm up.
+
+    What the machine does meanwhile hits all rows alike: medians over the rounds can be held against each other.
+    """
     dataset = labelled(source, seed)
-    table = []
-    figures = {}
-    for name, row in STUDIES["models"].rows.items():
-        if row.agent not in RECOMMENDER_AGENTS or (options.rows and name not in options.rows):
-            continue
-        kind = agents.get(row.agent)
-        config = apply_settings(kind.config_for(dataset.name), list(row.settings))
-        with tempfile.TemporaryDirectory() as folder:
-            started = time.perf_counter()
-            trainer = kind.trainer(dataset, config, Path(folder) / "run", seed=seed)
-            ready = time.perf_counter() - started
-            steps = trainer.validate_every // config.validate_epochs
-            seconds = []
-            for epoch in range(_EPOCHS + 1):
-                started = time.perf_counter()
-                for step in range(epoch * steps, (epoch + 1) * steps):
-                    trainer.make_step(step)
-                seconds.append(time.perf_counter() - started)
-        middle = statistics.median(seconds[1:])
-        table.append([name, ready, middle, max(seconds[1:]), steps])
-        figures[name] = {"epoch_seconds": middle, "slowest": max(seconds[1:]), "setup_seconds": ready, "steps": steps}
+    rows = {
+        name: row
+        for name, row in STUDIES[options.study].rows.items()
+        if row.agent in RECOMMENDER_AGENTS and (not options.rows or name in options.rows)
+    }
+    with tempfile.TemporaryDirectory() as folder:
+        timed = {
+            name: _prepare(dataset, row, Path(folder) / str(place), seed) for place, (name, row) in enumerate(rows.items())
+        }
+        for turn in range(_ROUNDS):
+            for one in timed.values():
+                one.epochs.append(_epoch(one, turn, TURNS[options.study]))
+    figures = {
+        name: {
+            "epoch_seconds": statistics.median(one.epochs),
+            "slowest": max(one.epochs),
+            "setup_seconds": one.setup,
+            "steps": one.steps,
+        }
+        for name, one in timed.items()
+    }
     print_table(
-        f"{source.name}, {options.threads} threads", ["model", "set-up, s", "epoch, s", "slowest", "steps"], table
+        f"{source.name}, {options.threads} threads",
+        ["model", "set-up, s", "epoch, s", "slowest", "steps"],
+        [[name, f["setup_seconds"], f["epoch_seconds"], f["slowest"], f["steps"]] for name, f in figures.items()],
     )
     if options.save:
-        protocol = {"threads": options.threads, "epochs": _EPOCHS, "what": "median over epochs of training steps alone"}
-        save_result(
-            BENCH, stem_of(dataset, f"seed{seed}"), figures, seed=seed, dataset=folder_of(dataset), protocol=protocol
-        )
+        protocol = {
+            "study": options.study,
+            "threads": options.threads,
+            "rounds": _ROUNDS,
+            "turn_seconds": None if options.study == "models" else TURNS[options.study],
+            "what": "training steps alone, median over rounds, times the steps of an epoch",
+        }
+        name = stem_of(dataset, *([] if options.study == "models" else [options.study]), f"seed{seed}")
+        save_result(BENCH, name, figures, seed=seed, dataset=folder_of(dataset), protocol=protocol)
+
+
+def _prepare(dataset: LabelledRecommendation, row: Row, folder: Path, seed: int) -> _Timed:
+    """A training that has made its first steps."""
+    kind = agents.get(row.agent)
+    config = apply_settings(kind.config_for(dataset.name), list(row.settings))
+    started = time.perf_counter()
+    trainer = kind.trainer(dataset, config, folder, seed=seed)
+    ready = time.perf_counter() - started
+    one = _Timed(trainer, trainer.validate_every // config.validate_epochs, ready, [])
+    _epoch(one, 0, 0.5)
+    return one
+
+
+def _epoch(one: _Timed, epoch: int, most: float) -> float:
+    """Seconds that the steps of an epoch take, told from those made in ``most`` seconds."""
+    started = time.perf_counter()
+    made, passed = 0, 0.0
+    while made < one.steps and passed < most:
+        one.trainer.make_step(epoch * one.steps + made)
+        made += 1
+        passed = time.perf_counter() - started
+    return passed * one.steps / made

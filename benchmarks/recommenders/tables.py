@@ -32,6 +32,8 @@ _WHERE_THE_GRAPH_EARNS: tuple[Column, ...] = (
     ("diversity", "topk-all", "diversity@10"),
 )
 _BASELINES = ("item-cf", "most-popular")
+#: Of Fast-MI-KGNN's tables: depths, and the variant without a trick.
+_DEPTHS, _FULL = range(1, 5), "MI-KGNN"
 
 
 def blocks(records: Sequence[Record]) -> dict[str, str]:
@@ -47,12 +49,13 @@ def blocks(records: Sequence[Record]) -> dict[str, str]:
                 rows.setdefault(name, same)
         if study == "mi-fast":
             found[study] = _fast(rows)
+            found["mi-fast-speed"] = _fast_speed(_timed(records, study))
         elif study in ("lists", "fresh"):
             found[study] = _models(rows, False)
         elif study != "models":
             found[study] = _study(study, rows)
     found["teachers"] = _teachers(records)
-    found["speed"] = _speed([record for record in records if record["bench"] == speed.BENCH])
+    found["speed"] = _speed(_timed(records, "models"))
     return found
 
 
@@ -97,16 +100,15 @@ def _models(rows: Mapping[str, Sequence[Record]], with_published: bool) -> str:
     for name, records in rows.items():
         gaps = [_gap(records, rows.get(other, ())) for other in _BASELINES]
         cells = [_figure(_values(records, *column[1:])) for column in (*_QUALITY, *_WHERE_THE_GRAPH_EARNS)]
-        seconds = [record["metrics"]["training"]["seconds"] for record in records]
         told = []
         if with_published:
             figures = published.MODELS.get(name, ())
             told = [" / ".join("-" if figure is None else f"{figure:.3f}" for figure in figures)]
-        lines.append([f"`{name}`", *cells, *gaps, *told, f"{sum(seconds) / len(seconds):.0f}", str(len(records))])
+        lines.append([f"`{name}`", *cells, *gaps, *told, str(len(records))])
     headings = [column[0] for column in (*_QUALITY, *_WHERE_THE_GRAPH_EARNS)]
     headings += [f"R@10 less {name}'s" for name in _BASELINES]
     headings += ["published AUC / F1 / R@10 / R@100, counted its own way"] if with_published else []
-    return "\n".join(table(["model", *headings, "train, s", "seeds"], lines))
+    return "\n".join(table(["model", *headings, "seeds"], lines))
 
 
 def _gap(records: Sequence[Record], others: Sequence[Record]) -> str:
@@ -125,35 +127,41 @@ def _study(study: str, rows: Mapping[str, Sequence[Record]]) -> str:
         cells = [_figure(_values(records, *column[1:])) for column in _QUALITY[:-1]]
         cells += [_gap(records, rows.get(other, ())) for other in _BASELINES]
         paper = [f"{told[name]:.3f}" if name in told else ""] if metric else []
-        lines.append([name, *cells, *paper, _figure(_epochs(records), 2), str(len(records))])
+        lines.append([name, *cells, *paper, str(len(records))])
     headings = [column[0] for column in _QUALITY[:-1]] + [f"R@10 less {name}'s" for name in _BASELINES]
     headings += [f"published {'AUC' if metric == 'auc' else 'R@10'}"] if metric else []
-    return "\n".join(table([study, *headings, "s an epoch", "seeds"], lines))
-
-
-def _epochs(records: Sequence[Record]) -> list[float]:
-    return _values(records, "training", "epoch_seconds")
+    return "\n".join(table([study, *headings, "seeds"], lines))
 
 
 def _fast(rows: Mapping[str, Sequence[Record]]) -> str:
     if not rows:
         return ABSENT
     lines = []
-    for name in published.FAST_SECONDS:
-        cells: list[str] = []
-        for depth in range(1, 5):
-            records = rows.get(f"{name}, h={depth}", ())
-            cells += [_figure(_values(records, "ctr", "auc")), _figure(_values(records, "topk-all", "recall@10"))]
-            cells += [_figure(_epochs(records), 2), str(published.FAST_SECONDS[name][depth - 1])]
-        gaps = [_gap(rows.get(f"{name}, h=1", ()), rows.get(other, ())) for other in _BASELINES]
-        lines.append([name, *cells, f"{published.FAST_RECALL[name]:.3f}", *gaps])
-    for other in _BASELINES:
-        own = rows.get(other, ())
-        cells = [_figure(_values(own, "ctr", "auc")), _figure(_values(own, "topk-all", "recall@10")), "", ""]
-        lines.append([other, *cells * 4, "", *(_gap(own, rows.get(name, ())) for name in _BASELINES)])
-    heads = [f"{what}, h={h}" for h in range(1, 5) for what in ("AUC", "R@10", "s an epoch", "published s")]
+    for name in (*published.FAST_SECONDS, *_BASELINES):
+        by_depth = [rows.get(name if name in _BASELINES else f"{name}, h={depth}", ()) for depth in _DEPTHS]
+        cells = [_figure(_values(own, *column)) for own in by_depth for column in (("ctr", "auc"), ("topk-all", "recall@10"))]
+        gaps = [_gap(by_depth[0], rows.get(other, ())) for other in _BASELINES]
+        told = published.FAST_RECALL.get(name)
+        lines.append([name, *cells, "" if told is None else f"{told:.3f}", *gaps])
+    heads = [f"{what}, h={depth}" for depth in _DEPTHS for what in ("AUC", "R@10")]
     gaps = [f"R@10 less {name}'s, h=1" for name in _BASELINES]
     return "\n".join(table(["variant", *heads, "published R@10", *gaps], lines))
+
+
+def _fast_speed(records: Sequence[Record]) -> str:
+    """Seconds of an epoch by depth, what part of MI-KGNN's that is, and the same of the published ones."""
+    lines = []
+    for record in records:
+        for name, told in published.FAST_SECONDS.items():
+            cells: list[str] = []
+            for depth, paper in zip(_DEPTHS, told, strict=True):
+                own, full = (record["metrics"].get(f"{row}, h={depth}") for row in (name, _FULL))
+                cells += [f"{own['epoch_seconds']:.2f}" if own else ""]
+                cells += [f"{own['epoch_seconds'] / full['epoch_seconds']:.2f}" if own and full else ""]
+                cells += [f"{paper / published.FAST_SECONDS[_FULL][depth - 1]:.2f}"]
+            lines.append([name, *cells, str(record["protocol"]["threads"])])
+    heads = [f"{what}, h={depth}" for depth in _DEPTHS for what in ("s an epoch", f"of {_FULL}'s", "published")]
+    return "\n".join(table(["variant", *heads, "threads"], lines)) if lines else ABSENT
 
 
 def _teachers(records: Sequence[Record]) -> str:
@@ -188,6 +196,11 @@ def _teachers(records: Sequence[Record]) -> str:
     told = f"NDCG less that with {first}, 95 %"
     heading = ["set", "teacher", "its NDCG@10", "NSER's NDCG@10", "recall@10", "HR@10", told, "seed"]
     return "\n".join(table(heading, lines))
+
+
+def _timed(records: Sequence[Record], study: str) -> list[Record]:
+    """What ``speed`` has measured of a study's rows."""
+    return [r for r in records if r["bench"] == speed.BENCH and r["protocol"]["study"] == study]
 
 
 def _speed(records: Sequence[Record]) -> str:
