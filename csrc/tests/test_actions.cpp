@@ -46,7 +46,8 @@ TEST(actions_are_stay_and_the_legal_edges) {
     for (const ActionRules rules : {ActionRules{true, true}, {true, false}, {false, true}, {false, false}}) {
       const ActionSets actions(Expand(s.graph()), rules);
       std::vector<Query> queries;
-      for (const Triple& f : s.facts) {
+      for (std::size_t row = 0; row < s.facts.size(); row += 5) {  // each is asked of every entity
+        const Triple& f = s.facts[row];
         queries.push_back({f.head, f.relation, f.tail});
         queries.push_back({f.tail, f.relation + s.num_relations, f.head});
         queries.push_back({f.head, f.relation, -1});
