@@ -24,6 +24,7 @@ from kgwalk.scorers.losses import Loss
 
 from .saved import check_trained_on, reading
 from .scorer import ScorerAgent
+from .trainable import Trainable, check_seed
 from .training import ShuffledBatches, Trainer, first_of_valid, plain
 from .tuned_embeddings import TUNED
 
@@ -92,7 +93,7 @@ class EmbeddingConfig:
             raise ValueError(f"margin must be a finite number, got {self.margin!r}")
 
 
-class EmbeddingAgent(ScorerAgent):
+class EmbeddingAgent(ScorerAgent, Trainable[EmbeddingConfig]):
     """An embedding model trained on a dataset's training facts, and on nothing else."""
 
     Config = EmbeddingConfig
@@ -106,19 +107,6 @@ class EmbeddingAgent(ScorerAgent):
         return EmbeddingConfig(model=MODELS[cls.name].Config(**sizes), **settings)
 
     @classmethod
-    def fit(
-        cls, dataset: Dataset, config: EmbeddingConfig, folder: Path, *, resume: bool = False, seed: int = 0
-    ) -> EmbeddingAgent:
-        """Train on ``dataset`` and give the agent that was best on valid; it is saved in ``folder`` too.
-
-        Raises:
-            FileExistsError: ``folder`` holds a checkpoint and ``resume`` was not asked for.
-            ValueError: the checkpoint is damaged or of another run; nothing to train on; the loss is not finite.
-        """
-        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
-        return cls.load(folder, dataset.fingerprint)
-
-    @classmethod
     def trainer(cls, dataset: Dataset, config: EmbeddingConfig, folder: Path, *, seed: int = 0) -> Trainer:
         """What ``fit`` runs, before its first step; nothing is written yet.
 
@@ -126,8 +114,7 @@ class EmbeddingAgent(ScorerAgent):
             ValueError: a seed out of range, sizes of another model, a penalty that the model does not have; no facts
                 to train on, or none of valid.
         """
-        if not 0 <= seed < 1 << 31:
-            raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
+        check_seed(seed)
         if not dataset.graph.num_facts:
             raise ValueError(f"{dataset.name} has no training facts")
         if config.rounded is None:  # settled here: a run that is resumed elsewhere keeps its arithmetic, or is refused

@@ -22,6 +22,7 @@ from kgwalk.tensors import load_tensors
 
 from .checkpoint import check_run
 from .saved import check_trained_on, reading
+from .trainable import Trainable, recommendation_for
 from .training import plain
 
 
@@ -67,7 +68,7 @@ class ItemCFConfig(MostPopularConfig):
             raise ValueError(f"neighbours must be a whole number from 0, got {self.neighbours!r}")
 
 
-class LinearAgent:
+class LinearAgent(Trainable[Any]):
     """Recommends items by a ``LinearScorer``, to users by what the graph says they interact with. It does not walk.
 
     Args:
@@ -75,7 +76,6 @@ class LinearAgent:
         answers: items listed for a user, and what is tied with the last of them.
     """
 
-    name: ClassVar[str]
     Config: ClassVar[type[MostPopularConfig]]
 
     def __init__(self, scorer: LinearScorer, answers: int) -> None:
@@ -88,23 +88,9 @@ class LinearAgent:
         return cls.Config(**_TUNED.get(cls.name, {}).get(dataset, {}))
 
     @classmethod
-    def fit(cls, dataset: Dataset, config: Any, folder: Path, *, resume: bool = False, seed: int = 0) -> Any:
-        """Count the training interactions of ``dataset``; the agent is saved in ``folder`` too.
-
-        Nothing is drawn: ``seed`` is only noted.
-
-        Raises:
-            FileExistsError: ``folder`` holds an agent and ``resume`` was not asked for.
-            ValueError: the dataset is none of recommendation; the agent there is damaged or of another run.
-        """
-        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
-        return cls.load(folder, dataset.fingerprint)
-
-    @classmethod
     def trainer(cls, dataset: Dataset, config: Any, folder: Path, *, seed: int = 0) -> LinearTrainer:
         """What ``fit`` runs, before it counts."""
-        if not isinstance(dataset, Recommendation):
-            raise ValueError(f"{cls.name} recommends items to users, and {dataset.name} is no recommendation set")
+        dataset = recommendation_for(cls.name, dataset)
         if type(config) is not cls.Config:
             raise ValueError(f"{cls.name} has a {cls.Config.__name__}, got {type(config).__name__}")
         note = {"config": plain(config), "dataset": dataset.fingerprint, "seed": seed}

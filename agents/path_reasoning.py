@@ -27,6 +27,7 @@ from kgwalk.tensors import load_tensors, save_tensors
 
 from .item_paths import PathScorer, chosen, end_at_known, item_paths
 from .saved import check_numbers, check_trained_on, fill, reading
+from .trainable import Trainable, check_seed, recommendation_for
 from .training import ShuffledBatches, Trainer, first_of_valid, plain
 
 
@@ -67,7 +68,7 @@ class PathReasoningConfig:
             raise ValueError(f"learning_rate must be positive, got {self.learning_rate!r}")
 
 
-class PathReasoning:
+class PathReasoning(Trainable[PathReasoningConfig]):
     """Recommends the items at the ends of short paths from a user's items, each by its best path.
 
     Paths go from the user to an item of his and on by at most ``hops`` steps of any relation, by beam search with a
@@ -101,19 +102,6 @@ class PathReasoning:
         return PathReasoningConfig()
 
     @classmethod
-    def fit(
-        cls, dataset: Dataset, config: PathReasoningConfig, folder: Path, *, resume: bool = False, seed: int = 0
-    ) -> PathReasoning:
-        """Train on ``dataset`` and give the agent that was best on valid; it is saved in ``folder`` too.
-
-        Raises:
-            FileExistsError: ``folder`` holds a checkpoint and ``resume`` was not asked for.
-            ValueError: the checkpoint is damaged or of another run; nothing to train on; the loss is not finite.
-        """
-        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
-        return cls.load(folder, dataset.fingerprint)
-
-    @classmethod
     def trainer(cls, dataset: Dataset, config: PathReasoningConfig, folder: Path, *, seed: int = 0) -> Trainer:
         """What ``fit`` runs, before its first step; paths are searched now, nothing is written yet.
 
@@ -121,10 +109,8 @@ class PathReasoning:
             ValueError: the dataset is none of recommendation; no path leads to a training item, or to another; there
                 are no users in valid; a seed out of range.
         """
-        if not 0 <= seed < 1 << 31:
-            raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
-        if not isinstance(dataset, Recommendation):
-            raise ValueError(f"{cls.name} recommends items to users, and {dataset.name} is no recommendation set")
+        check_seed(seed)
+        dataset = recommendation_for(cls.name, dataset)
         sizes: dict[str, Any] = {
             "items": len(dataset.items),
             "relations": dataset.graph.num_relations,

@@ -17,6 +17,7 @@ from kgwalk.search.layout import Final
 
 from .policies.path import PathPolicy, PathPolicyConfig
 from .policy_gradient import PolicyGradient, PolicyGradientConfig
+from .trainable import Trainable, check_seed
 from .training import ShuffledBatches, Trainer, first_of_valid, plain, tail_mrr
 from .walker import WalkerAgent, walking_rules
 from .warm_start import AnswerPaths
@@ -143,7 +144,7 @@ _TUNED: dict[str, dict[str, Any]] = {
 }
 
 
-class Reinforce(WalkerAgent):
+class Reinforce(WalkerAgent, Trainable[ReinforceConfig]):
     """Policy gradient on walks that reach their query's own target."""
 
     name = "reinforce"
@@ -155,23 +156,9 @@ class Reinforce(WalkerAgent):
         return ReinforceConfig(**_TUNED.get(dataset, {}))
 
     @classmethod
-    def fit(
-        cls, dataset: Dataset, config: ReinforceConfig, folder: Path, *, resume: bool = False, seed: int = 0
-    ) -> Reinforce:
-        """Train on ``dataset`` and give the agent that was best on valid; it is saved in ``folder`` too.
-
-        Raises:
-            FileExistsError: ``folder`` holds a checkpoint and ``resume`` was not asked for.
-            ValueError: the checkpoint is damaged or of another run; nothing to train on; the loss is not finite.
-        """
-        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
-        return cls.load(folder, dataset.fingerprint)
-
-    @classmethod
     def trainer(cls, dataset: Dataset, config: ReinforceConfig, folder: Path, *, seed: int = 0) -> Trainer:
         """What ``fit`` runs, before its first step."""
-        if not 0 <= seed < 1 << 31:
-            raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
+        check_seed(seed)
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)
             policy = PathPolicy(dataset.graph.num_entities, dataset.graph.num_relations, config.policy)

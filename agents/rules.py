@@ -24,6 +24,7 @@ from kgwalk.tensors import load_tensors, save_tensors
 
 from .checkpoint import OtherRun
 from .saved import check_trained_on
+from .trainable import Trainable, check_seed
 
 log = logging.getLogger(__name__)
 
@@ -114,7 +115,7 @@ _TUNED: dict[str, dict[str, Any]] = {
 }
 
 
-class RuleAgent:
+class RuleAgent(Trainable[RulesConfig]):
     """Rules with a way to add up what they say; every answer comes with the rules that gave it.
 
     Args:
@@ -159,23 +160,9 @@ class RuleAgent:
         return RulesConfig(**_TUNED.get(dataset, {}))
 
     @classmethod
-    def fit(
-        cls, dataset: Dataset, config: RulesConfig, folder: Path, *, resume: bool = False, seed: int = 0
-    ) -> RuleAgent:
-        """Mine the rules of ``dataset`` and give the agent that answers with them; it is saved in ``folder`` too.
-
-        Raises:
-            FileExistsError: ``folder`` holds an agent and ``resume`` was not asked for.
-            ValueError: the agent there is damaged or of another run; a configuration that the miner refuses.
-        """
-        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
-        return cls.load(folder, dataset.fingerprint)
-
-    @classmethod
     def trainer(cls, dataset: Dataset, config: RulesConfig, folder: Path, *, seed: int = 0) -> RuleTrainer:
         """What ``fit`` runs, before its first step."""
-        if not 0 <= seed < 1 << 31:
-            raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
+        check_seed(seed)
         return RuleTrainer(dataset, config, folder, seed)
 
     @classmethod

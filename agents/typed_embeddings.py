@@ -24,6 +24,7 @@ from kgwalk.search import known_items, top_items
 
 from .embeddings import training_facts
 from .saved import check_trained_on, reading
+from .trainable import Trainable, check_seed, recommendation_for
 from .training import Trainer, first_of_valid, plain
 
 
@@ -81,7 +82,7 @@ class TypedEmbeddingConfig:
             raise ValueError(f"dropout must be at least 0 and below 1, got {self.dropout!r}")
 
 
-class TypedEmbeddingAgent:
+class TypedEmbeddingAgent(Trainable[TypedEmbeddingConfig]):
     """Recommends items by an embedding model; it does not walk. Its scorer teaches, prunes and re-ranks.
 
     Args:
@@ -107,29 +108,14 @@ class TypedEmbeddingAgent:
         return TypedEmbeddingConfig(**_TUNED.get(dataset, {}))
 
     @classmethod
-    def fit(
-        cls, dataset: Dataset, config: TypedEmbeddingConfig, folder: Path, *, resume: bool = False, seed: int = 0
-    ) -> TypedEmbeddingAgent:
-        """Train on ``dataset`` and give the agent that was best on valid; it is saved in ``folder`` too.
-
-        Raises:
-            FileExistsError: ``folder`` holds a checkpoint and ``resume`` was not asked for.
-            ValueError: the checkpoint is damaged or of another run; nothing to train on; the loss is not finite.
-        """
-        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
-        return cls.load(folder, dataset.fingerprint)
-
-    @classmethod
     def trainer(cls, dataset: Dataset, config: TypedEmbeddingConfig, folder: Path, *, seed: int = 0) -> Trainer:
         """What ``fit`` runs, before its first step; nothing is written yet.
 
         Raises:
             ValueError: the dataset is none of recommendation, or has no users in valid; a seed out of range.
         """
-        if not 0 <= seed < 1 << 31:
-            raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
-        if not isinstance(dataset, Recommendation):
-            raise ValueError(f"{cls.name} recommends items to users, and {dataset.name} is no recommendation set")
+        check_seed(seed)
+        dataset = recommendation_for(cls.name, dataset)
         kind = MODELS[cls.name]
         with torch.random.fork_rng(devices=[]):
             torch.manual_seed(seed)

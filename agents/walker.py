@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any, Self, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import torch
 
@@ -20,6 +20,9 @@ from .legal import LegalMoves
 from .policies.path import PathPolicy, PathPolicyConfig
 from .policies.split import SplitPolicy, SplitPolicyConfig
 from .saved import check_trained_on, fill, reading, still
+
+if TYPE_CHECKING:
+    from typing_extensions import Self  # typing has it from Python 3.11 on
 
 WalkPolicy = PathPolicy | SplitPolicy | CandidateNetwork
 

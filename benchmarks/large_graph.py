@@ -111,14 +111,10 @@ def kill(options: argparse.Namespace) -> dict[str, Any]:
 
 
 def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "blake2b").hexdigest() if sys.version_info >= (3, 11) else _slow_digest(file)
-
-
-def _slow_digest(file: Any) -> str:
     digest = hashlib.blake2b()
-    while block := file.read(1 << 20):
-        digest.update(block)
+    with path.open("rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
     return digest.hexdigest()
 
 

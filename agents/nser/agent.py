@@ -21,6 +21,7 @@ from kgwalk.search import metapath_tree
 from kgwalk.tensors import load_tensors, save_tensors
 
 from ..saved import check_trained_on, fill, reading
+from ..trainable import Trainable, check_seed, recommendation_for
 from ..training import Trainer, first_of_valid, plain
 from .config import NserConfig
 from .evidence import Evidence
@@ -37,7 +38,7 @@ from .tuned import TUNED
 _BATCH = 128
 
 
-class Nser:
+class Nser(Trainable[NserConfig]):
     """Recommends items by walks along metapaths (Xian et al. 2020).
 
     Args:
@@ -87,27 +88,6 @@ class Nser:
         return NserConfig(**TUNED.get(dataset, {}))
 
     @classmethod
-    def fit(
-        cls,
-        dataset: Dataset,
-        config: NserConfig,
-        folder: Path,
-        *,
-        resume: bool = False,
-        seed: int = 0,
-        teacher: Scorer | None = None,
-    ) -> Nser:
-        """Train on ``dataset`` and give the agent that was best on valid; it is saved in ``folder`` too.
-
-        Raises:
-            FileExistsError: ``folder`` holds a checkpoint and ``resume`` was not asked for.
-            ValueError: no recommendation set, or one without valid; a metapath that does not type-check; a teacher that
-                was fitted on other facts; a checkpoint that is damaged or of another run; the loss is not finite.
-        """
-        cls.trainer(dataset, config, folder, seed=seed, teacher=teacher).run(resume=resume)
-        return cls.load(folder, dataset.fingerprint)
-
-    @classmethod
     def trainer(
         cls, dataset: Dataset, config: NserConfig, folder: Path, *, seed: int = 0, teacher: Scorer | None = None
     ) -> Trainer:
@@ -117,10 +97,8 @@ class Nser:
             ValueError: as ``fit``.
             KeyError: a metapath with an unknown relation.
         """
-        if not isinstance(dataset, Recommendation):
-            raise ValueError(f"{dataset.name} is no recommendation set: it has no users and items")
-        if not 0 <= seed < 1 << 31:
-            raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
+        dataset = recommendation_for(cls.name, dataset)
+        check_seed(seed)
         if config.positives == "teacher" and teacher is None:
             teacher = load_scorer(config.teacher, dataset)
         if teacher is not None:

@@ -18,6 +18,7 @@ from kgwalk.tensors import load_tensors, save_tensors
 
 from ..legal import LegalMoves
 from ..saved import check_trained_on, fill, reading, still
+from ..trainable import Trainable
 from ..training import Trainer
 from .config import TUNED, PgprConfig, Ranking, check_beam
 from .learner import trainer_of
@@ -27,7 +28,7 @@ TEACHER = "teacher.safetensors"
 _SETTINGS = ("dataset", "fingerprint", "interact", "max_out_degree", "prune", "ranking")
 
 
-class Pgpr:
+class Pgpr(Trainable[PgprConfig]):
     """A policy over moves, and a beam that keeps so many of the best at each hop of each path.
 
     Only paths that end at an item count, and never an item that the user is known to interact with. The published code
@@ -90,18 +91,6 @@ class Pgpr:
     def config_for(dataset: str) -> PgprConfig:
         """The configuration that was chosen on a dataset's valid split; the defaults for an unknown name."""
         return PgprConfig(**TUNED.get(dataset, {}))
-
-    @classmethod
-    def fit(cls, dataset: Dataset, config: PgprConfig, folder: Path, *, resume: bool = False, seed: int = 0) -> Pgpr:
-        """Train on ``dataset`` and give the agent that was best on valid; it is saved in ``folder`` too.
-
-        Raises:
-            FileExistsError: ``folder`` holds a checkpoint and ``resume`` was not asked for.
-            ValueError: the dataset is none for recommendation; the checkpoint is damaged or of another run; the loss is
-                not finite.
-        """
-        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
-        return cls.load(folder, dataset.fingerprint)
 
     @classmethod
     def trainer(cls, dataset: Dataset, config: PgprConfig, folder: Path, *, seed: int = 0) -> Trainer:

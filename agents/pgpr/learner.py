@@ -24,6 +24,7 @@ from kgwalk.search.paths import row_numbers
 
 from ..policy_gradient import Reward
 from ..rollouts import Choice, distinct_share, roll_out
+from ..trainable import check_seed, recommendation_for
 from ..training import ShuffledBatches, Trainer, first_of_valid, plain
 from ..warm_start import FreshPaths
 from .config import PgprConfig
@@ -36,10 +37,8 @@ if TYPE_CHECKING:
 
 def trainer_of(kind: type[Pgpr], dataset: Dataset, config: PgprConfig, folder: Path, seed: int) -> Trainer:
     """What ``Pgpr.fit`` runs, before its first step."""
-    if not 0 <= seed < 1 << 31:
-        raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
-    if not isinstance(dataset, Recommendation):
-        raise ValueError(f"{dataset.name} has no users and items: {kind.name} walks recommendation sets only")
+    check_seed(seed)
+    dataset = recommendation_for(kind.name, dataset)
     teacher = None if config.teacher is None else load_scorer(config.teacher, dataset)
     if config.prune and teacher is not None:
         Prune(teacher, config.prune)  # refuses now what could not prune at the first validation

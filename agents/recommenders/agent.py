@@ -9,7 +9,6 @@ import numpy as np
 import torch
 
 from kgwalk.data import Dataset
-from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.graph import Expand, Graph
 from kgwalk.protocols import Ids, Ranked
 from kgwalk.scorers import RECOMMENDERS, Recommender, RecommenderScorer
@@ -18,13 +17,14 @@ from kgwalk.search import known_items, top_items
 from kgwalk.search.paths import take_rows
 
 from ..saved import check_numbers, check_trained_on, reading
+from ..trainable import Trainable, check_seed, recommendation_for
 from ..training import Trainer, plain
 from .config import RecommenderTraining
 from .learner import Learner
 from .tuned import TUNED
 
 
-class RecommenderAgent:
+class RecommenderAgent(Trainable[RecommenderTraining]):
     """Recommends items by a model of users, items and what is known of these; it does not walk.
 
     Its scorer teaches walkers, shapes rewards and re-ranks.
@@ -34,7 +34,6 @@ class RecommenderAgent:
         answers: items listed for a user, and what is tied with the last of them.
     """
 
-    name: ClassVar[str]
     Config: ClassVar[type[RecommenderTraining]] = RecommenderTraining
 
     def __init__(self, scorer: RecommenderScorer, answers: int) -> None:
@@ -58,19 +57,6 @@ class RecommenderAgent:
         return RecommenderTraining(model=kind.Config(**model), **settings)
 
     @classmethod
-    def fit(
-        cls, dataset: Dataset, config: RecommenderTraining, folder: Path, *, resume: bool = False, seed: int = 0
-    ) -> RecommenderAgent:
-        """Train on ``dataset`` and give the agent that was best on valid; it is saved in ``folder`` too.
-
-        Raises:
-            FileExistsError: ``folder`` holds a checkpoint and ``resume`` was not asked for.
-            ValueError: the checkpoint is damaged or of another run; nothing to train on; the loss is not finite.
-        """
-        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
-        return cls.load(folder, dataset.fingerprint)
-
-    @classmethod
     def trainer(cls, dataset: Dataset, config: RecommenderTraining, folder: Path, *, seed: int = 0) -> Trainer:
         """What ``fit`` runs, before its first step; nothing is written yet.
 
@@ -78,10 +64,8 @@ class RecommenderAgent:
             ValueError: the dataset is none of recommendation, or has nothing in train or valid; a seed out of range;
                 a configuration of another model.
         """
-        if not 0 <= seed < 1 << 31:
-            raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
-        if not isinstance(dataset, Recommendation):
-            raise ValueError(f"{cls.name} recommends items to users, and {dataset.name} is no recommendation set")
+        check_seed(seed)
+        dataset = recommendation_for(cls.name, dataset)
         kind = cls.model_class()
         if type(config.model) is not kind.Config:
             raise ValueError(f"{cls.name} has a {kind.Config.__name__}, got {type(config.model).__name__}")

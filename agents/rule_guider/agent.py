@@ -18,6 +18,7 @@ from kgwalk.search import weigh_evidence
 from ..policies.split import SplitPolicy
 from ..rules import NAME as AGENT_FILE
 from ..rules import RuleAgent
+from ..trainable import Trainable
 from ..walker import WalkerAgent, WalkPolicy
 from .config import Guidance, RuleGuiderConfig, config_for
 from .stages import RULES, RuleGuiderTrainer
@@ -25,7 +26,7 @@ from .stages import RULES, RuleGuiderTrainer
 _SETTINGS = ("rule_threshold", "guidance", "walk_weight")
 
 
-class RuleGuider(WalkerAgent):
+class RuleGuider(WalkerAgent, Trainable[RuleGuiderConfig]):
     """Two agents that walk together, and the rules that guided them; rules and walks both speak for an answer.
 
     Args:
@@ -70,19 +71,6 @@ class RuleGuider(WalkerAgent):
     def config_for(dataset: str) -> RuleGuiderConfig:
         """The configuration that was chosen on a dataset's valid split; the defaults for an unknown name."""
         return config_for(dataset)
-
-    @classmethod
-    def fit(
-        cls, dataset: Dataset, config: RuleGuiderConfig, folder: Path, *, resume: bool = False, seed: int = 0
-    ) -> RuleGuider:
-        """Go through the four stages and give the agent that was best on valid; it is saved in ``folder`` too.
-
-        Raises:
-            FileExistsError: ``folder`` holds a stage and ``resume`` was not asked for.
-            ValueError: a stage there is damaged or of another run; nothing to train on; the loss is not finite.
-        """
-        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
-        return cls.load(folder, dataset.fingerprint)
 
     @classmethod
     def trainer(cls, dataset: Dataset, config: RuleGuiderConfig, folder: Path, *, seed: int = 0) -> RuleGuiderTrainer:

@@ -31,6 +31,7 @@ from ..policies.path import PathPolicy, PathPolicyConfig
 from ..policies.split import SplitPolicy
 from ..rules import NAME as AGENT_FILE
 from ..rules import RuleAgent, RuleTrainer
+from ..trainable import check_seed
 from ..training import Trainer, plain
 from ..walker import WalkerAgent, WalkPolicy
 from .config import RuleGuiderConfig
@@ -72,8 +73,7 @@ class RuleGuiderTrainer:
     def __init__(
         self, agent_class: type[RuleGuider], dataset: Dataset, config: RuleGuiderConfig, folder: Path, seed: int
     ) -> None:
-        if not 0 <= seed < 1 << 31:
-            raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
+        check_seed(seed)
         if config.scorer and config.scorer not in EMBEDDINGS:
             raise ValueError(f"no embedding {config.scorer!r}; there are {', '.join(sorted(EMBEDDINGS))}")
         self.agent_class = agent_class

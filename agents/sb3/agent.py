@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import torch
 
 from kgwalk.data import Dataset
 from kgwalk.integrations.candidates import CandidateConfig, CandidateNetwork, Decision
 
+from ..trainable import Trainable, check_seed
 from ..walker import WalkerAgent, WalkPolicy
 from .config import TUNED, SB3Config
 
@@ -18,7 +19,7 @@ if TYPE_CHECKING:
     from .trainer import SB3Trainer
 
 
-class SB3Walker(WalkerAgent):
+class SB3Walker(WalkerAgent, Trainable[SB3Config]):
     """Answers, explains, is saved and loaded like every walker; needs Stable-Baselines3 for training only.
 
     ``SB3Walker.of`` makes one of a model that was trained by a program of one's own.
@@ -58,18 +59,6 @@ class SB3Walker(WalkerAgent):
         return replace(config, network=replace(config.network, decision=cls.decision))
 
     @classmethod
-    def fit(cls, dataset: Dataset, config: SB3Config, folder: Path, *, resume: bool = False, seed: int = 0) -> Self:
-        """Train on ``dataset`` and give the agent that was best on valid; it is saved in ``folder`` too.
-
-        Raises:
-            FileExistsError: ``folder`` holds a checkpoint and ``resume`` was not asked for.
-            ImportError: Stable-Baselines3 is not installed.
-            ValueError: the checkpoint is damaged or of another run; nothing to train on; the weights have diverged.
-        """
-        cls.trainer(dataset, config, folder, seed=seed).run(resume=resume)
-        return cls.load(folder, dataset.fingerprint)
-
-    @classmethod
     def trainer(cls, dataset: Dataset, config: SB3Config, folder: Path, *, seed: int = 0) -> SB3Trainer:
         """What ``fit`` runs, before its first step."""
         try:
@@ -78,8 +67,7 @@ class SB3Walker(WalkerAgent):
             raise ImportError(
                 f'{cls.name} is trained by Stable-Baselines3: pip install "kgwalk[agents,sb3]"'
             ) from error
-        if not 0 <= seed < 1 << 31:
-            raise ValueError(f"seed must be from 0 to {(1 << 31) - 1}, got {seed}")
+        check_seed(seed)
         if config.network.decision != cls.decision:
             raise ValueError(f"network.decision must be {cls.decision} for {cls.name}")
         with torch.random.fork_rng(devices=[]):

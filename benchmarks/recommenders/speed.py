@@ -46,7 +46,8 @@ def run(source: Recommendation, seed: int, options: argparse.Namespace) -> None:
     }
     with tempfile.TemporaryDirectory() as folder:
         timed = {
-            name: _prepare(dataset, row, Path(folder) / str(place), seed) for place, (name, row) in enumerate(rows.items())
+            name: _prepare(dataset, row, Path(folder) / str(place), seed)
+            for place, (name, row) in enumerate(rows.items())
         }
         for turn in range(_ROUNDS):
             for one in timed.values():

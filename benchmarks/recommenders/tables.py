@@ -139,7 +139,9 @@ def _fast(rows: Mapping[str, Sequence[Record]]) -> str:
     lines = []
     for name in (*published.FAST_SECONDS, *_BASELINES):
         by_depth = [rows.get(name if name in _BASELINES else f"{name}, h={depth}", ()) for depth in _DEPTHS]
-        cells = [_figure(_values(own, *column)) for own in by_depth for column in (("ctr", "auc"), ("topk-all", "recall@10"))]
+        cells = [
+            _figure(_values(own, *column)) for own in by_depth for column in (("ctr", "auc"), ("topk-all", "recall@10"))
+        ]
         gaps = [_gap(by_depth[0], rows.get(other, ())) for other in _BASELINES]
         told = published.FAST_RECALL.get(name)
         lines.append([name, *cells, "" if told is None else f"{told:.3f}", *gaps])

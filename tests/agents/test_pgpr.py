@@ -400,7 +400,7 @@ def test_a_configuration_that_cannot_be_trained_with_is_refused(change: dict[str
 
 
 def test_a_set_without_users_is_refused(family: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="Family has no users and items"):
+    with pytest.raises(ValueError, match="pgpr recommends items to users"):
         Pgpr.trainer(family, CONFIG, tmp_path)
 
 
