@@ -29,6 +29,7 @@ from kgwalk.scorers.recommenders.base import (
     share,
     whole,
 )
+from kgwalk.scorers.recommenders.label_smoothness import KnownLabels, propagate
 
 Aggregator = Literal["sum", "concat", "neighbor", "bi-interaction"]
 Attention = Literal["relation", "dual", "none"]
@@ -150,7 +151,7 @@ class Receptive(Recommender):
         self.register_buffer("field_entities", torch.zeros(shape, dtype=torch.int32))
         self.register_buffer("field_relations", torch.zeros(shape, dtype=torch.int32))
         self._penalizes = True
-        self._labelled = (torch.empty(0, dtype=torch.int64), torch.empty(0))
+        self._labels = KnownLabels.none(sizes["entities"])
 
     def initialize(self) -> None:
         """See `Recommender.initialize`."""
@@ -179,14 +180,8 @@ class Receptive(Recommender):
 
     def learn_from(self, dataset: Recommendation, negatives: Ids) -> None:
         """Keep the labels of training pairs, which KGNN-LS propagates; of negatives that are drawn anew the first."""
-        if not self.config.label_smoothness:
-            return
-        positives = dataset.splits["train"][:, [0, 2]]
-        pairs = np.concatenate([positives, negatives]).astype(np.int64)
-        keys = pairs[:, 0] * self.sizes["entities"] + pairs[:, 1] - dataset.users.last
-        labels = np.repeat(np.array([1, 0], np.float32), [len(positives), len(negatives)])
-        keys, place = np.unique(keys, return_index=True)
-        self._labelled = torch.from_numpy(keys), torch.from_numpy(labels[place])
+        if self.config.label_smoothness:
+            self._labels = KnownLabels.of(dataset, negatives, self.sizes["entities"])
 
     def begin_epoch(self, epoch: int, seed: int) -> None:
         """Whether the penalty has set in."""
@@ -353,12 +348,10 @@ class Receptive(Recommender):
     def _weights(self, user: Tensor, centres: Tensor, near: Tensor, rows: Tensor) -> Tensor:
         """What each neighbour counts, (b, n, k); see `_aggregate`."""
         c = self.config
-        scale = 1 / c.dim if c.means == "code" else 1.0
         if c.attention == "none":
             return torch.ones(rows.shape)
         if c.attention == "relation":
-            liking = scale * user @ self.relations.T
-            return torch.softmax(_picked(liking, rows), -1)
+            return torch.softmax(_picked(self._liking(user), rows), -1)
         feature = self.relations[rows] * near
         if c.soft_features:
             feature = torch.softmax(feature, -1)
@@ -366,6 +359,7 @@ class Receptive(Recommender):
             liking = torch.einsum("nkd,bd->bnk", feature[0], user)
         else:
             liking = (feature * user[:, None, None]).sum(-1)
+        scale = 1 / c.dim if c.means == "code" else 1.0
         by_user = torch.softmax(scale * liking, -1)
         by_centre = torch.softmax(scale * (feature * centres[:, :, None]).sum(-1), -1)
         return c.theta * by_user + (1 - c.theta) * by_centre
@@ -373,34 +367,19 @@ class Receptive(Recommender):
     def _propagated(self, users: Tensor, items: Tensor) -> Tensor:
         """Labels that the field's known labels give the items, which are held out themselves; (n,)."""
         c = self.config
-        user = self.users[users]
         entities, relations = self._field(items)
-        known, values = self._labelled
-        labels, fixed = [], []
-        for hop in entities:
-            keys = users[:, None] * self.sizes["entities"] + hop
-            place = torch.searchsorted(known, keys).clamp(max=max(len(known) - 1, 0))
-            there = (
-                (known[place] == keys) & (hop != items[:, None])
-                if len(known)
-                else torch.zeros_like(keys, dtype=torch.bool)
-            )
-            labels.append(torch.where(there, values[place], 0.5) if len(known) else torch.full(keys.shape, 0.5))
-            fixed.append(there)
-        scale = 1 / c.dim if c.means == "code" else 1.0
-        liking = scale * user @ self.relations.T
-        shapes = [(*hop.shape, c.neighbours) for hop in entities[:-1]]
+        labels, known = zip(*(self._labels.look_up(users, hop, items) for hop in entities), strict=True)
+        liking = self._liking(self.users[users])
         weights = [
-            torch.softmax(_picked(liking, rows.view(shape)), -1) for rows, shape in zip(relations, shapes, strict=True)
+            torch.softmax(_picked(liking, rows.view(*hop.shape, c.neighbours)), -1)
+            for rows, hop in zip(relations, entities[:-1], strict=True)
         ]
-        for layer in range(c.depth):
-            passed = []
-            for at in range(c.depth - layer):
-                around = (weights[at] * labels[at + 1].view(shapes[at])).sum(-1)
-                around = around / c.neighbours if c.means == "code" else around
-                passed.append(torch.where(fixed[at], labels[at], around))
-            labels = passed
-        return labels[0][:, 0]
+        return propagate(labels, known, weights, means=c.means == "code")
+
+    def _liking(self, user: Tensor) -> Tensor:
+        """How much users (b, dim) care for each row of ``relations``, (b, rows); KGCN, equation 1."""
+        scale = 1 / self.config.dim if self.config.means == "code" else 1.0
+        return scale * user @ self.relations.T
 
 
 class Kgcn(Receptive):
