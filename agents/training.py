@@ -28,6 +28,7 @@ from kgwalk.evaluation import Protocol, evaluate
 from kgwalk.protocols import Agent
 from kgwalk.tensors import load_tensors
 
+from .allocator import keep_freed_memory
 from .checkpoint import NAME, Progressing, check_run, load_checkpoint, save_checkpoint
 
 log = logging.getLogger(__name__)
@@ -149,6 +150,8 @@ class Trainer:
     def run(self, *, resume: bool) -> Progressing:
         """Train to the end, or until validations have stopped getting better.
 
+        The process keeps the memory that it frees from now on (``keep_freed_memory``).
+
         Raises:
             FileExistsError: the folder holds a checkpoint and ``resume`` was not asked for.
             ValueError: the checkpoint is damaged or of another run; the loss is not finite.
@@ -164,6 +167,7 @@ class Trainer:
         self.idle = self._done()
         if self.idle:
             return self.state
+        keep_freed_memory()
         self.folder.mkdir(parents=True, exist_ok=True)
         for leftover in self.folder.glob(f".{NAME}.*.tmp"):  # of a run that was killed while it wrote
             leftover.unlink()

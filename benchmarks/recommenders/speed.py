@@ -13,6 +13,7 @@ from benchmarks.common import print_table, save_result
 from benchmarks.completion import folder_of, stem_of
 from benchmarks.recommenders.rows import STUDIES, Row
 from kgwalk import agents
+from kgwalk.agents.allocator import keep_freed_memory
 from kgwalk.agents.recommenders import RECOMMENDER_AGENTS
 from kgwalk.agents.training import Trainer
 from kgwalk.cli.settings import apply_settings
@@ -38,6 +39,7 @@ def run(source: Recommendation, seed: int, options: argparse.Namespace) -> None:
 
     What the machine does meanwhile hits all rows alike: medians over the rounds can be held against each other.
     """
+    keep_freed_memory()  # as a training does
     dataset = labelled(source, seed)
     rows = {
         name: row
