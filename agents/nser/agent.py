@@ -93,8 +93,16 @@ class Nser(Trainable[NserConfig]):
     ) -> Trainer:
         """What ``fit`` runs, before its first step; nothing is written yet.
 
+        Args:
+            dataset: a recommendation set.
+            config: numbers.
+            folder: for checkpoints, curves and the agent.
+            seed: of all that is drawn.
+            teacher: names the positives, if the configuration asks a teacher for them; by default the one it names.
+
         Raises:
-            ValueError: as ``fit``.
+            ValueError: no recommendation set, or one without valid; a metapath that does not type-check; a teacher that
+                was fitted on other facts; a seed out of range.
             KeyError: a metapath with an unknown relation.
         """
         dataset = recommendation_for(cls.name, dataset)

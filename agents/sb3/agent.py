@@ -60,7 +60,12 @@ class SB3Walker(WalkerAgent, Trainable[SB3Config]):
 
     @classmethod
     def trainer(cls, dataset: Dataset, config: SB3Config, folder: Path, *, seed: int = 0) -> SB3Trainer:
-        """What ``fit`` runs, before its first step."""
+        """What ``fit`` runs, before its first step.
+
+        Raises:
+            ImportError: Stable-Baselines3 is not installed.
+            ValueError: a seed out of range; a network that decides otherwise than this agent walks.
+        """
         try:
             from .trainer import SB3Trainer
         except ImportError as error:
