@@ -38,7 +38,7 @@ Field = Literal["tree", "chain"]
 Passes = Literal["full", "once"]
 Penalized = Literal["tables", "weights"]
 
-#: Numbers held at once when all items are scored.
+#: Numbers of the widest hop that are held at once: a tree of 8 neighbours has 4,096 entities at depth 4, for each pair.
 _CELLS = 1 << 23
 
 
@@ -193,8 +193,13 @@ class Receptive(Recommender):
 
     def pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
         """See `Recommender.pair_scores`."""
-        user = self.users[users]
-        return (user * self._seen(user, *self._field(items))).sum(1)
+        c = self.config
+        widest = c.neighbours ** (c.depth if c.field == "tree" else 1)
+        parts = []
+        for block in torch.split(torch.stack([users, items]), max(1, _CELLS // (widest * c.dim)), 1):
+            user = self.users[block[0]]
+            parts.append((user * self._seen(user, *self._field(block[1]))).sum(1))
+        return torch.cat(parts)
 
     def all_scores(self, users: Tensor) -> Tensor:
         """See `Recommender.all_scores`; of a tree, each entity is aggregated once for a user, whatever leads there."""
