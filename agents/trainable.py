@@ -34,6 +34,11 @@ class Trainable(ABC, Generic[AnyConfig]):
 
     @classmethod
     @abstractmethod
+    def config_for(cls, dataset: str) -> AnyConfig:
+        """The configuration that was chosen on a dataset's valid split; the defaults for an unknown name."""
+
+    @classmethod
+    @abstractmethod
     def trainer(cls, dataset: Dataset, config: AnyConfig, folder: Path, *, seed: int = 0) -> Training:
         """What ``fit`` runs, before its first step; nothing is written yet.
 

@@ -219,9 +219,6 @@ def measure(
         progress = load_tensors(folder / CHECKPOINT)[1]["progress"]
         seconds = progress["seconds"]
         training = {"valid": progress["best"], "steps": progress["step"], "best_step": progress["best_step"]}
-        if row.agent in RECOMMENDER_AGENTS:
-            epochs = progress["step"] / kind.trainer(dataset, config, folder, seed=seed).validate_every
-            training |= {"epochs": epochs, "epoch_seconds": seconds / epochs}
     report = evaluate_labelled(agent, dataset)
     training |= {"seconds": seconds, "answer_seconds": report.lists["topk-all"].seconds}
     metrics = {name: _finite(found) for name, found in report.metrics.items()}

@@ -31,4 +31,4 @@ def test_kept_memory_has_its_pages_already() -> None:
         int(subprocess.run([sys.executable, "-c", PROGRAM, mode], capture_output=True, text=True, check=True).stdout)
         for mode in ("keep", "leave")
     ]
-    assert faults[0] < 1000 < faults[1]
+    assert 10 * faults[0] < faults[1]

@@ -12,7 +12,9 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 OLDEST = re.search(r'^requires-python = ">=(3\.\d+)"', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
 #: What mypy says of a name, or a whole module, that an older Python does not have.
-NEWER = re.compile(r'Module (?:"[\w.]+" )?has no attribute|module named "(\w+)')
+NEWER = re.compile(r'Module (?:"[\w.]+" )?has no attribute|Name "\w+" is not defined|module named "(\w+)')
+#: Modules of the standard library, also those that came after the Python that runs the tests.
+STANDARD = sys.stdlib_module_names | {"tomllib"}
 
 
 def newer_than(version: str, *where: str | Path) -> list[str]:
@@ -23,7 +25,7 @@ def newer_than(version: str, *where: str | Path) -> list[str]:
     )
     assert done.returncode in (0, 1), done.stderr
     found = [(NEWER.search(line), line) for line in done.stdout.splitlines()]
-    return [line for match, line in found if match and (match[1] is None or match[1] in sys.stdlib_module_names)]
+    return [line for match, line in found if match and (match[1] is None or match[1] in STANDARD)]
 
 
 def test_nothing_is_newer_than_the_oldest_python() -> None:
@@ -32,7 +34,9 @@ def test_nothing_is_newer_than_the_oldest_python() -> None:
     assert newer_than(OLDEST[1], "kgwalk", "agents", "benchmarks") == []
 
 
-@pytest.mark.parametrize("line", ["from typing import Self", "import hashlib; hashlib.file_digest", "import tomllib"])
+@pytest.mark.parametrize(
+    "line", ["from typing import Self", "import hashlib; hashlib.file_digest", "import tomllib", "BaseExceptionGroup"]
+)
 def test_what_is_newer_is_found(tmp_path: Path, line: str) -> None:
     pytest.importorskip("mypy")
     (tmp_path / "newer.py").write_text(line + "\n")
