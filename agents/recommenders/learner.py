@@ -7,11 +7,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 from torch import Tensor
 
 from kgwalk.data import Recommendation
-from kgwalk.evaluation import RecommendationProtocol, evaluate_recommendations
+from kgwalk.evaluation import RecommendationProtocol, evaluate_recommendations, roc_auc
 from kgwalk.protocols import Ids
 from kgwalk.scorers import RecommenderScorer
 
@@ -76,7 +75,7 @@ class Learner:
         """The measure on valid that the configuration selects by."""
         if self.valid is not None:
             users, items = (np.ascontiguousarray(column) for column in self.valid.pairs.T)
-            return float(roc_auc_score(self.valid.labels, self.scorer.pair_scores(users, items)))
+            return roc_auc(self.valid.labels, self.scorer.pair_scores(users, items))
         protocol = RecommendationProtocol(cutoffs=(10,), cold_cutoff=10)
         report = evaluate_recommendations(self.agent_of(self.scorer), self.some, "valid", protocol, progress=False)
         return float(report.metrics["ndcg@10"])

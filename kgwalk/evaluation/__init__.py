@@ -10,7 +10,7 @@ from kgwalk.evaluation.clicks import ClickReport, evaluate_clicks
 from kgwalk.evaluation.evaluate import evaluate
 from kgwalk.evaluation.faithfulness import Faithfulness, faithfulness
 from kgwalk.evaluation.labelled import LabelledReport, evaluate_labelled
-from kgwalk.evaluation.metrics import auc_pr, expected_average_precision, ranking_metrics
+from kgwalk.evaluation.metrics import auc_pr, expected_average_precision, ranking_metrics, roc_auc
 from kgwalk.evaluation.path_quality import path_quality
 from kgwalk.evaluation.plausibility import Plausibility, calibration_error, judge
 from kgwalk.evaluation.protocol import Protocol
@@ -57,6 +57,7 @@ __all__ = [
     "paired_bootstrap",
     "path_quality",
     "ranking_metrics",
+    "roc_auc",
     "scores_of",
     "top_k_metrics",
 ]

@@ -11,9 +11,9 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import f1_score, roc_auc_score  # type: ignore[import-untyped]
 
 from kgwalk.data.recommendation.labelled import LabelledRecommendation
+from kgwalk.evaluation.metrics import roc_auc
 from kgwalk.files import write_atomically
 from kgwalk.protocols import ClickScorer, Ids, Scorer
 from kgwalk.scorers.calibration import Calibration, ScoreCounts
@@ -109,7 +109,7 @@ def evaluate_clicks(
     own = isinstance(scorer, ClickScorer)
     scores = _scores(scorer, dataset, rows)
     probabilities = scores if own else _Curve(scorer, dataset)(scores)
-    metrics = {"auc": _auc(rows.labels, scores), "f1": _f1(rows.labels, probabilities)}
+    metrics = {"auc": roc_auc(rows.labels, scores), "f1": _f1(rows.labels, probabilities)}
     positives = int(rows.labels.sum())
     counts = {"positives": positives, "negatives": len(rows.labels) - positives}
     if batch is not None:
@@ -206,7 +206,7 @@ def _by_batch(
     mixed = labels[batches].any(axis=1) & ~labels[batches].all(axis=1)
     if not mixed.any():
         raise ValueError(f"no batch of {size} rows with both labels among {len(labels)} rows")
-    found = [(_auc(labels[rows], scores[rows]), _f1(labels[rows], probabilities[rows])) for rows in batches[mixed]]
+    found = [(roc_auc(labels[rows], scores[rows]), _f1(labels[rows], probabilities[rows])) for rows in batches[mixed]]
     auc, f1 = np.mean(found, axis=0).tolist()
     counts = {
         "batches": int(mixed.sum()),
@@ -216,9 +216,7 @@ def _by_batch(
     return {"auc_per_batch": auc, "f1_per_batch": f1}, counts
 
 
-def _auc(labels: Labels, scores: Floats) -> float:
-    return float(roc_auc_score(labels, scores))
-
-
 def _f1(labels: Labels, probabilities: Floats) -> float:
+    from sklearn.metrics import f1_score  # type: ignore[import-untyped]  # takes seconds to import
+
     return float(f1_score(labels, probabilities >= THRESHOLD))

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from sklearn.metrics import average_precision_score  # type: ignore[import-untyped]
 
 Floats = NDArray[np.float64]
 Rows = NDArray[np.int64]
@@ -46,9 +45,23 @@ def auc_pr(scores: Floats, labels: NDArray[np.bool_]) -> float:
     """
     if not labels.any():
         return float("nan")
+    from sklearn.metrics import average_precision_score  # type: ignore[import-untyped]  # takes seconds to import
+
     # Only the order counts, and scikit-learn takes no infinities: hand it the places of the distinct scores.
     places = np.unique(scores, return_inverse=True)[1]
     return float(average_precision_score(labels, places))
+
+
+def roc_auc(labels: NDArray[np.bool_], scores: NDArray[np.floating]) -> float:
+    """Area under the ROC curve: how often a true one scores above a false one, ties counting half.
+
+    Args:
+        labels: (n,), what is true; both kinds are there.
+        scores: (n,).
+    """
+    from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped, unused-ignore]  # takes seconds to import
+
+    return float(roc_auc_score(labels, scores))
 
 
 def expected_average_precision(queries: Rows, scores: Floats, labels: NDArray[np.bool_]) -> tuple[Rows, Floats]:

@@ -7,7 +7,6 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.signal import lfilter
 
 from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.evaluation.top_k import cut
@@ -172,6 +171,8 @@ def smoothed(rising: Sequence[float] | Floats) -> Floats:
     numbers = np.asarray(rising, np.float64)
     if len(numbers) < 2:
         return np.zeros(len(numbers))
+    from scipy.signal import lfilter  # takes seconds to import
+
     if numbers[0] == numbers[-1]:
         numbers = np.arange(len(numbers), dtype=np.float64)
     numbers = numbers - numbers[0]

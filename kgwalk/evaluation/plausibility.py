@@ -10,9 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.table import Table
 from scipy.special import entr
-from sklearn.metrics import roc_auc_score  # type: ignore[import-untyped]
 
 from kgwalk.data.dataset import Dataset, contains
+from kgwalk.evaluation.metrics import roc_auc
 from kgwalk.protocols import Ids
 
 if TYPE_CHECKING:
@@ -102,7 +102,7 @@ def judge(
     rng = np.random.default_rng(seed)
     facts, others = _with_other_tails(dataset, split, facts, rng)
     scores = scorer.score_facts(np.concatenate([facts, others]))
-    auc = float(roc_auc_score(np.arange(len(scores)) < len(facts), scores)) if len(facts) else float("nan")
+    auc = roc_auc(np.arange(len(scores)) < len(facts), scores) if len(facts) else float("nan")
     asked = dataset.queries(split, "both")
     asked = asked[np.sort(rng.permutation(len(asked))[:queries])]
     true, other = _judgements(scorer, dataset, split, asked)

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import networkx as nx  # type: ignore[import-untyped, unused-ignore]
 import numpy as np
-from sklearn.isotonic import isotonic_regression  # type: ignore[import-untyped, unused-ignore]
 
 Node = Hashable
 Edge = tuple[Node, Node]
@@ -120,6 +119,9 @@ def _crossings(columns: Columns, links: Sequence[Edge]) -> int:
 
 def _heights(columns: Columns, links: Sequence[Edge], nodes: frozenset[Node]) -> dict[Node, float]:
     """Heights near those of the neighbours, in the order of each column and no closer than may be."""
+    # Takes seconds to import, and pictures are rare.
+    from sklearn.isotonic import isotonic_regression  # type: ignore[import-untyped, unused-ignore]
+
     before, after = _neighbours(links)
     # Depth below the top of each column, if all stand as close as they may; what is wanted may only spread them.
     depths = []

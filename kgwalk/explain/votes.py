@@ -7,12 +7,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from scipy.stats import binomtest
+from typing import TYPE_CHECKING, Any
 
 from kgwalk.data.files import DamagedFileError, read_text
 from kgwalk.explain.blind_sheet import COLUMNS, BlindSheet
+
+if TYPE_CHECKING:
+    from scipy.stats._result_classes import BinomTestResult
 
 DRAW = "draw"
 #: Coverage of the interval that a tally gives.
@@ -40,6 +41,12 @@ class Tally:
     judges: int
 
     @property
+    def _sign_test(self) -> BinomTestResult:
+        from scipy.stats import binomtest  # takes seconds to import
+
+        return binomtest(self.wins[0], self.decided)
+
+    @property
     def decided(self) -> int:
         """Rows that one of the agents won."""
         return sum(self.wins)
@@ -47,14 +54,14 @@ class Tally:
     @property
     def p_value(self) -> float | None:
         """Exact two-sided sign test: how likely decided rows fall so unevenly between equals. None without any."""
-        return float(binomtest(self.wins[0], self.decided).pvalue) if self.decided else None
+        return float(self._sign_test.pvalue) if self.decided else None
 
     @property
     def interval(self) -> tuple[float, float] | None:
         """Clopper and Pearson's 95 % interval of the share of decided rows that A wins; None if there are none."""
         if not self.decided:
             return None
-        low, high = binomtest(self.wins[0], self.decided).proportion_ci(CONFIDENCE)
+        low, high = self._sign_test.proportion_ci(CONFIDENCE)
         return float(low), float(high)
 
     def to_json(self) -> dict[str, Any]:
