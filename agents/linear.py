@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from abc import abstractmethod
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -143,8 +144,9 @@ class LinearAgent(Trainable[Any]):
         return cls(scorer, config.answers)
 
     @classmethod
+    @abstractmethod
     def _count(cls, profiles: sparse.csr_array, config: Any) -> tuple[sparse.csr_array, np.ndarray[Any, Any]]:
-        raise NotImplementedError
+        """Weights between items (items, items), and what counts for an item whoever asks (items,)."""
 
 
 class MostPopular(LinearAgent):
