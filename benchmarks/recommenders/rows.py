@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import dataclasses
 import time
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -165,17 +166,24 @@ def bench_of(study: str) -> str:
     return f"recommenders-{study}"
 
 
+def rows_of(study: str, names: Sequence[str] | None) -> dict[str, Row]:
+    """The rows of a study, or those of these names.
+
+    Raises:
+        SystemExit: it has no row of a name.
+    """
+    rows = STUDIES[study].rows
+    unknown = set(names or ()) - rows.keys()
+    if unknown:
+        raise SystemExit(f"{study} has no rows {', '.join(sorted(unknown))}; it has {', '.join(rows)}")
+    return {name: row for name, row in rows.items() if not names or name in names}
+
+
 def run(study: str, source: Recommendation, seed: int, options: argparse.Namespace) -> None:
     """Train and measure the rows of a study that are not recorded yet."""
     dataset = labelled(source, seed)
-    wanted = STUDIES[study].rows
-    unknown = set(options.rows or ()) - wanted.keys()
-    if unknown:
-        raise SystemExit(f"{study} has no rows {', '.join(sorted(unknown))}; it has {', '.join(wanted)}")
     shown = []
-    for name, row in wanted.items():
-        if options.rows and name not in options.rows:
-            continue
+    for name, row in rows_of(study, options.rows).items():
         bench, record = bench_of(study), stem_of(dataset, slug(name), f"seed{seed}")
         if options.save and is_saved(bench, record):
             print(f"{study}, {record}: recorded already")

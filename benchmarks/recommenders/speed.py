@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from benchmarks.common import print_table, save_result
 from benchmarks.completion import folder_of, stem_of
-from benchmarks.recommenders.rows import STUDIES, Row
+from benchmarks.recommenders.rows import Row, rows_of
 from kgwalk import agents
 from kgwalk.agents.allocator import keep_freed_memory
 from kgwalk.agents.recommenders import RECOMMENDER_AGENTS
@@ -41,11 +41,7 @@ def run(source: Recommendation, seed: int, options: argparse.Namespace) -> None:
     """
     keep_freed_memory()  # as a training does
     dataset = labelled(source, seed)
-    rows = {
-        name: row
-        for name, row in STUDIES[options.study].rows.items()
-        if row.agent in RECOMMENDER_AGENTS and (not options.rows or name in options.rows)
-    }
+    rows = {name: row for name, row in rows_of(options.study, options.rows).items() if row.agent in RECOMMENDER_AGENTS}
     with tempfile.TemporaryDirectory() as folder:
         timed = {
             name: _prepare(dataset, row, Path(folder) / str(place), seed)

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.recommenders import published, speed, tables
-from benchmarks.recommenders.rows import STUDIES, bench_of, slug
+from benchmarks.recommenders.rows import STUDIES, bench_of, rows_of, slug
 
 
 def record(study: str, row: str, seed: int, recall: float, *, auc: float | None = 0.8) -> dict[str, Any]:
@@ -72,6 +72,12 @@ def test_what_the_tricks_save_is_told_beside_what_they_saved_in_the_paper() -> N
     assert (row["s an epoch, h=4"], row["of MI-KGNN's, h=4"], row["published, h=4"]) == ("3.00", "0.25", "0.76")
     assert (row["s an epoch, h=1"], row["threads"]) == ("", "2")
     assert found["speed"] == tables.ABSENT
+
+
+def test_rows_that_a_study_does_not_have_are_refused() -> None:
+    assert list(rows_of("mi-depth", ["3", "1"])) == ["1", "3"]
+    with pytest.raises(SystemExit, match="mi-depth has no rows 5, x; it has 1, 2, 3, 4"):
+        rows_of("mi-depth", ["x", "3", "5"])
 
 
 def test_published_rows_are_rows_of_the_studies() -> None:
