@@ -80,7 +80,7 @@ class RecommenderAgent(Trainable[RecommenderTraining]):
 
         return Trainer(
             model,
-            torch.optim.Adam(model.parameters(), lr=config.learning_rate),
+            torch.optim.Adam(model.parameters(), lr=config.learning_rate, fused=True),
             folder,
             seed=seed,
             run_id={"agent": cls.name, "config": plain(config), "dataset": dataset.fingerprint, "seed": seed},

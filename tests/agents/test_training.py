@@ -17,6 +17,7 @@ import torch
 from kgwalk.agents import Reinforce, ReinforceConfig
 from kgwalk.agents.checkpoint import NAME as CHECKPOINT
 from kgwalk.agents.policies.path import PathPolicyConfig
+from kgwalk.agents.training import seed_draws
 from kgwalk.data import Dataset
 from kgwalk.evaluation import evaluate
 from kgwalk.tensors import load_tensors, save_tensors
@@ -228,3 +229,13 @@ def test_tail_only_training_is_evaluated_tail_only(family: Dataset, tmp_path: Pa
     metrics = evaluate(agent, family).metrics
     assert "tail" in metrics
     assert "both" not in metrics
+
+
+@pytest.mark.parametrize("seed", [0, 7_000_021, (1 << 31) * 1_000_003])
+def test_draws_are_those_of_torchs_own_seed(seed: int) -> None:
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        expected = torch.rand(5)
+        torch.rand(3)
+        seed_draws(seed)
+        assert torch.equal(torch.rand(5), expected)
