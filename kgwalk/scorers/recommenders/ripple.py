@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Literal, get_args
 
 import numpy as np
@@ -123,7 +124,8 @@ class RippleNet(Recommender):
 
     def pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
         """See `Recommender.pair_scores`."""
-        return self._scores(self._memories(users), self.entities[items])
+        sets = zip(*(self._by_hop(part[users].long()) for part in (self.heads, self.rows, self.tails)), strict=True)
+        return self._scores(self.entities[items], [partial(self._answer, facts) for facts in sets])
 
     def all_scores(self, users: Tensor) -> Tensor:
         """See `Recommender.all_scores`."""
@@ -139,8 +141,10 @@ class RippleNet(Recommender):
         block = max(1, _CELLS // (count * max(self.config.memory, self.config.dim)))
         parts = [torch.empty(0, count)]
         for sets in zip(*(torch.split(part, block) for part in (heads, rows, tails)), strict=True):
-            memories = [(part[:, None], tail[:, None]) for part, tail in self._looked_up(*sets)]
-            parts.append(self._scores(memories, self.entities[:count].expand(len(sets[0]), -1, -1)))
+            starts, kinds, ends = (part.long() for part in sets)
+            memories = zip(self._by_hop(self._moved(starts, kinds)), self._by_hop(self.entities[ends]), strict=True)
+            hops = [partial(_answers, *memory) for memory in memories]
+            parts.append(self._scores(self.entities[:count].expand(len(starts), -1, -1), hops))
         return torch.cat(parts)
 
     def click_loss(self, users: Tensor, items: Tensor, labels: Tensor) -> Tensor:
@@ -164,51 +168,56 @@ class RippleNet(Recommender):
     def _facts_loss(self, users: Tensor) -> Tensor:
         if not self.config.fact_weight:
             return torch.zeros(())
-        heads, rows, tails = (part[users].long() for part in (self.heads, self.rows, self.tails))
-        moved = self._moved(self.entities[tails], rows)
-        likely = torch.sigmoid((self.entities[heads] * moved).sum(-1))
+        heads, rows, tails = (part[users].long().flatten() for part in (self.heads, self.rows, self.tails))
+        order, moved = self._by_row(tails, rows)
+        likely = torch.sigmoid((self.entities[heads[order]] * moved).sum(-1))
         return -self.config.fact_weight * self.config.hops * likely.mean()
 
-    def _memories(self, users: Tensor) -> list[tuple[Tensor, Tensor]]:
-        return self._looked_up(self.heads[users], self.rows[users], self.tails[users])
+    def _by_hop(self, parts: Tensor) -> tuple[Tensor, ...]:
+        """What is told of (n, hops * memory, ...) facts, hop by hop."""
+        return torch.split(parts, self.config.memory, 1)
 
-    def _looked_up(self, heads: Tensor, rows: Tensor, tails: Tensor) -> list[tuple[Tensor, Tensor]]:
-        """Hop by hop: ``R h`` and ``t`` of each fact, (n, memory, dim) each."""
-        moved = self._moved(self.entities[heads.long()], rows.long())
-        memory = self.config.memory
-        return list(
-            zip(torch.split(moved, memory, 1), torch.split(self.entities[tails.long()], memory, 1), strict=True)
-        )
-
-    def _moved(self, entities: Tensor, rows: Tensor) -> Tensor:
-        """``R e`` of (n, m, dim) entities, each with the matrix of its own row (n, m)."""
-        dim = self.config.dim
-        shape = entities.shape
-        flat, rows = entities.reshape(-1, dim), rows.reshape(-1)
-        order = torch.argsort(rows, stable=True)
-        parts = torch.bincount(rows, minlength=len(self.relations)).tolist()
-        by_row = torch.split(flat[order], parts)
-        matrices = self.relations.view(-1, dim, dim)
-        # One product for each relation: a gathered matrix for each fact would be dim times as large.
-        moved = torch.cat([flat[:0], *(part @ matrices[row].T for row, part in enumerate(by_row) if len(part))])
-        return moved[torch.argsort(order)].view(shape)
-
-    def _scores(self, memories: list[tuple[Tensor, Tensor]], item: Tensor) -> Tensor:
-        """Scores of items (n, dim), or of m items of each user (n, m, dim) with memories (n, 1, memory, dim)."""
+    def _scores(self, item: Tensor, hops: Sequence[Callable[[Tensor], Tensor]]) -> Tensor:
+        """Scores of items (..., dim), to which each hop in turn gives its answer ``o``."""
         heard = torch.zeros(())
-        for moved, tails in memories:
-            if item.ndim == 3:
-                likely = torch.softmax(item @ moved[:, 0].transpose(1, 2), -1)
-                answer = likely @ tails[:, 0]
-            else:
-                likely = torch.softmax((moved * item[:, None]).sum(-1), -1)
-                answer = (likely[..., None] * tails).sum(1)
+        for answer_of in hops:
+            answer = answer_of(item)
             heard = heard + answer
             if self.config.update == "plus-transform":
                 item = (item + answer) @ self.transform
             elif self.config.update == "plus":
                 item = item + answer
         return (item * heard).sum(-1)
+
+    def _answer(self, facts: tuple[Tensor, Tensor, Tensor], item: Tensor) -> Tensor:
+        """``o`` of one item each (n, dim), of heads, rows and tails (n, memory): v R is made once for each relation."""
+        heads, rows, tails = facts
+        dim = self.config.dim
+        asked = item @ self.relations.view(-1, dim, dim).transpose(0, 1).reshape(dim, -1)
+        asked = asked.view(len(item), len(self.relations), dim)[torch.arange(len(item))[:, None], rows]
+        likely = torch.softmax((asked * self.entities[heads]).sum(-1), -1)
+        return (likely[..., None] * self.entities[tails]).sum(1)
+
+    def _moved(self, entities: Tensor, rows: Tensor) -> Tensor:
+        """``R e`` of (n, m) entities, each with the matrix of its own row (n, m): (n, m, dim)."""
+        order, moved = self._by_row(entities.flatten(), rows.flatten())
+        return moved[torch.argsort(order)].view(*rows.shape, self.config.dim)
+
+    def _by_row(self, entities: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """An order in which ``rows`` (n,) rise, and ``R e`` of entities (n,) in that order, (n, dim)."""
+        dim = self.config.dim
+        order = torch.argsort(rows, stable=True)
+        parts = torch.bincount(rows, minlength=len(self.relations)).tolist()
+        by_row = torch.split(self.entities[entities[order]], parts)
+        matrices = self.relations.view(-1, dim, dim)
+        # One product for each relation: a gathered matrix for each fact would be dim times as large.
+        moved = [part @ matrices[row].T for row, part in enumerate(by_row) if len(part)]
+        return order, torch.cat([self.entities[:0], *moved])
+
+
+def _answers(moved: Tensor, tails: Tensor, item: Tensor) -> Tensor:
+    """``o`` of all items for users (n, items, dim), of ``R h`` and ``t`` (n, memory, dim)."""
+    return torch.softmax(item @ moved.transpose(1, 2), -1) @ tails
 
 
 def _squares(table: Tensor, rows: Tensor) -> Tensor:
