@@ -118,6 +118,19 @@ STUDIES: dict[str, Study] = {
             }.items()
         },
     ),
+    "kgnn-ls": Study(
+        "KGNN-LS: the weight of label smoothness, where labels are in reach and (h=1) where they are not.",
+        {
+            "h=1, weight 0": Row("kgcn"),
+            "h=1, weight .1": Row("kgnn-ls"),
+            **{
+                f"h=2, weight {weight}": Row(
+                    "kgnn-ls", ("model.depth=2", "model.spread=0.1", f"model.label_smoothness={weight}")
+                )
+                for weight in (0, 0.1, 1)
+            },
+        },
+    ),
     "mi-ablation": Study(
         "MI-KGNN, Table 5: its two kinds of attention.",
         {

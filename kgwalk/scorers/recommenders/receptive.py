@@ -6,6 +6,7 @@ One module, named options. KGCN (Wang et al., WWW 2019), KGNN-LS (Wang et al., K
 
 from __future__ import annotations
 
+import logging
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ from kgwalk.scorers.recommenders.base import (
     whole,
 )
 from kgwalk.scorers.recommenders.label_smoothness import KnownLabels, propagate
+
+log = logging.getLogger(__name__)
 
 Aggregator = Literal["sum", "concat", "neighbor", "bi-interaction"]
 Attention = Literal["relation", "dual", "none"]
@@ -62,7 +65,8 @@ class ReceptiveConfig(RecommenderConfig):
         passes: ``full``: H passes over all hops that are left, one aggregator each; ``once``: from the outermost hop
             inwards, each hop aggregated once ("l").
         penalized: ``l2`` is on the tables and aggregators, or (``weights``) on W1 + W2 alone, as equation 24 has it.
-        label_smoothness: weight of KGNN-LS' loss of propagated labels; 0 for none.
+        label_smoothness: weight of KGNN-LS' loss of propagated labels; 0 for none. At depth 1 it teaches something only
+            if items are neighbours of items.
         inverses: whether inverse relations have vectors of their own; as published they share the relation's.
         spread: standard deviation of the tables in the beginning; 0 for Xavier's, about .02, as published.
         warm_up: epochs before the penalty sets in. Tables that begin as small as Xavier's give gradients that it may
@@ -179,9 +183,23 @@ class Receptive(Recommender):
         self.field_entities.copy_(torch.from_numpy(np.concatenate([part for _, part in hops], axis=1) - first))
 
     def learn_from(self, dataset: Recommendation, negatives: Ids) -> None:
-        """Keep the labels of training pairs, which KGNN-LS propagates; of negatives that are drawn anew the first."""
-        if self.config.label_smoothness:
-            self._labels = KnownLabels.of(dataset, negatives, self.sizes["entities"])
+        """Keep the labels of training pairs, which KGNN-LS propagates; of negatives that are drawn anew the first.
+
+        Logged: that no label is in reach of any item, as at depth 1 on Last.FM, MovieLens-1M and Book-Crossing.
+        """
+        if not self.config.label_smoothness:
+            return
+        self._labels = KnownLabels.of(dataset, negatives, self.sizes["entities"])
+        if self.config.depth == 1:
+            items = self.sizes["items"]
+            near = self.field_entities[:items]
+            if not ((near < items) & (near != torch.arange(items)[:, None])).any():
+                log.warning(
+                    "%s: label smoothness teaches nothing here: at depth 1 an item sees its neighbours, which in %s "
+                    "are never items, and only items have labels. So the model is kgcn; give it depth 2 or more",
+                    self.name,
+                    dataset.name,
+                )
 
     def begin_epoch(self, epoch: int, seed: int) -> None:
         """Whether the penalty has set in."""

@@ -18,13 +18,14 @@ from tests.evaluation.shop import CARD
 USERS, ITEMS = 7, 9
 
 
-def make_market(seed: int = 0) -> Recommendation:
-    """7 users, 9 items with brands, genres and accessories; item 8 has nothing known of it but its genre."""
+def make_market(seed: int = 0, *, linked: bool = True) -> Recommendation:
+    """7 users, 9 items with brands, genres and, if ``linked``, accessories; of item 8 only its genre is known."""
     rng = np.random.default_rng(seed)
     bought = [(u, i) for u in range(USERS) for i in rng.choice(ITEMS, 5, replace=False).tolist()]
     facts = [f"item/{i}\tmade_by\tbrand/{rng.integers(3)}" for i in range(8)]
     facts += [f"item/{i}\tof\tgenre/{g}" for i in range(ITEMS) for g in rng.choice(4, rng.integers(1, 4), False)]
-    facts += ["item/0\tgoes_with\titem/3", "item/3\tgoes_with\titem/1", "brand/0\towns\tbrand/1"]
+    facts += ["item/0\tgoes_with\titem/3", "item/3\tgoes_with\titem/1"] if linked else []
+    facts += ["brand/0\towns\tbrand/1"]
     reader = TripleReader()
     parts: dict[str, list[str]] = {"train": [], "valid": [], "test": []}
     for place, (user, item) in enumerate(bought):

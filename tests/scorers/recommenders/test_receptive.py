@@ -313,6 +313,24 @@ def test_label_smoothness_moves_relations_alone(market: Recommendation) -> None:
     assert moved == {"users", "relations"}
 
 
+@pytest.mark.parametrize(("depth", "linked", "teaches"), [(1, False, False), (1, True, True), (2, False, True)])
+def test_label_smoothness_needs_a_labelled_item_in_reach(
+    caplog: pytest.LogCaptureFixture, depth: int, linked: bool, teaches: bool
+) -> None:
+    """Items without items for neighbours see no label at depth 1: the model is KGCN then, and says so."""
+    dataset = make_labelled(linked=linked)
+    config = LabelSmoothConfig(dim=3, neighbours=4, depth=depth, means="paper")
+    model = shaken(KgnnLs.of(dataset, config, 0))
+    assert isinstance(model, KgnnLs)
+    with caplog.at_level("WARNING"):
+        model.learn_from(dataset, dataset.negatives["train"])
+    assert ("label smoothness teaches nothing" in caplog.text) is not teaches
+    users, items = torch.tensor(list(np.ndindex(len(dataset.users), len(dataset.items)))).T
+    model._propagated(users, items).square().sum().backward()  # type: ignore[no-untyped-call]
+    assert model.relations.grad is not None
+    assert (float(model.relations.grad.abs().max()) > 1e-3) is teaches
+
+
 def test_penalties(market: Recommendation) -> None:
     none = torch.tensor([0])
     for aggregator in ("sum", "concat", "bi-interaction"):

@@ -40,9 +40,9 @@ def make_tiny() -> Recommendation:
     return assemble_recommendation(CARD, reader, reader.add(facts.encode(), "facts"), splits)
 
 
-def make_labelled(seed: int = 0) -> LabelledRecommendation:
+def make_labelled(seed: int = 0, *, linked: bool = True) -> LabelledRecommendation:
     """The market, labelled."""
-    return labelled(make_market(), seed)
+    return labelled(make_market(linked=linked), seed)
 
 
 def entity(dataset: Recommendation, name: str) -> int:
