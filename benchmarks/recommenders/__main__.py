@@ -53,6 +53,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for text in tables.blocks(records).values():
             print(text, end="\n\n")
         return
+    if options.command == "speed" and options.rows and options.save:
+        parser.error("speed --save needs all rows: they take turns, so that what the machine does hits all alike")
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     torch.set_num_threads(options.threads)
     _core.set_num_threads(options.threads)

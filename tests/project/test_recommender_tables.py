@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from benchmarks.recommenders import published, speed, tables
+from benchmarks.recommenders.__main__ import main
 from benchmarks.recommenders.rows import STUDIES, bench_of, rows_of, slug
 
 
@@ -78,6 +79,12 @@ def test_rows_that_a_study_does_not_have_are_refused() -> None:
     assert list(rows_of("mi-depth", ["3", "1"])) == ["1", "3"]
     with pytest.raises(SystemExit, match="mi-depth has no rows 5, x; it has 1, 2, 3, 4"):
         rows_of("mi-depth", ["x", "3", "5"])
+
+
+def test_a_record_of_speed_has_all_rows(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["speed", "LastFM", "--rows", "kgcn-sum", "--save"])
+    assert "speed --save needs all rows" in capsys.readouterr().err
 
 
 def test_published_rows_are_rows_of_the_studies() -> None:
