@@ -124,9 +124,10 @@ STUDIES: dict[str, Study] = {
             "h=1, weight 0": Row("kgcn"),
             "h=1, weight .1": Row("kgnn-ls"),
             **{
-                f"h=2, weight {weight}": Row(
-                    "kgnn-ls", ("model.depth=2", "model.spread=0.1", f"model.label_smoothness={weight}")
+                f"h=2{name}, weight {weight}": Row(
+                    "kgnn-ls", ("model.depth=2", "model.spread=0.1", *means, f"model.label_smoothness={weight}")
                 )
+                for name, means in (("", ()), (" by sums", ("model.means=paper",)))
                 for weight in (0, 0.1, 1)
             },
         },
