@@ -21,7 +21,7 @@ from ..trainable import Trainable, check_seed, recommendation_for
 from ..training import Trainer, plain
 from .config import RecommenderTraining
 from .learner import Learner
-from .tuned import TUNED
+from .tuned import LISTS, TUNED
 
 
 class RecommenderAgent(Trainable[RecommenderTraining]):
@@ -55,6 +55,11 @@ class RecommenderAgent(Trainable[RecommenderTraining]):
             settings |= {key: value for key, value in told.items() if key != "model"}
             model |= told.get("model", {})
         return RecommenderTraining(model=kind.Config(**model), **settings)
+
+    @classmethod
+    def settings_for_lists(cls) -> tuple[str, ...]:
+        """``key=value`` that are better than the defaults where the model learns to list items."""
+        return LISTS.get(cls.name, ())
 
     @classmethod
     def trainer(cls, dataset: Dataset, config: RecommenderTraining, folder: Path, *, seed: int = 0) -> Trainer:

@@ -25,6 +25,7 @@ from kgwalk.cli.train import (
     TrainOn,
     default_folder,
     folder_of,
+    merged,
     run_training,
 )
 from kgwalk.files import write_atomically
@@ -59,7 +60,7 @@ def train(
         typer.Option(
             help="What it is trained on. ctr: the labelled split of the seed, with the split's own negatives; "
             "ctr-fresh: the same with negatives drawn anew in each epoch; lists: the dataset's own split, selected by "
-            "NDCG@10."
+            "NDCG@10, by a softmax over all items where a model can."
         ),
     ] = "ctr",
     seed: Seed = 0,
@@ -81,6 +82,8 @@ def train(
     settled = _settled(model, protocol)
     folder = folder or _folder(Path("runs"), folder_of(dataset, data_dir), model, protocol, seed)
     labelled = protocol != "lists"
+    if set_ or not resume:  # a run that is resumed has its settings
+        set_ = list(merged(_advised(model, protocol), set_ or ()))
     run_training(
         dataset,
         model,
@@ -250,6 +253,12 @@ def _settled(model: str, protocol: Protocol) -> tuple[str, ...]:
     config = agents.get(model).config_for("")
     has = {key for key in _SETTLED[protocol] if isinstance(getattr(config, key, None), str)}
     return tuple(f"{key}={value}" for key, value in _SETTLED[protocol].items() if key in has)
+
+
+def _advised(model: str, protocol: Protocol) -> tuple[str, ...]:
+    """Settings that suit a model and a protocol, which may be set otherwise."""
+    kind = import_agents().get(model)
+    return kind.settings_for_lists() if protocol == "lists" and hasattr(kind, "settings_for_lists") else ()
 
 
 def _folder(folder: Path, dataset: str, model: str, protocol: Protocol, seed: int) -> Path:

@@ -114,6 +114,21 @@ def test_every_command_knows_the_split_of_a_run(shop: Recommendation) -> None:
     assert "kgcn" in done("recommenders", "attention", CTR, user, shop.label(shop.items.first))
 
 
+def test_lists_are_learnt_by_a_softmax_where_a_model_can_unless_told_otherwise() -> None:
+    train = ("recommenders", "train", "Bookshop", "--model", "svd", "--set", "epochs=1")
+    assert "softmax" not in done(*train, "--show-config")
+    lists = (*train, "--protocol", "lists")
+    assert "softmax" in done(*lists, "--show-config")
+    assert "softmax" not in done(*lists, "--set", "objective=pairs", "--show-config")
+    assert "softmax" not in done("recommenders", "train", "Bookshop", "--protocol", "lists", "--show-config")
+    done(*lists, "--set", "objective=pairs")
+    folder = "runs/bookshop-svd-lists-seed0"
+    assert "objective=pairs" in Run.load(Path(folder)).settings
+    done("recommenders", "train", "Bookshop", "--model", "svd", "--protocol", "lists", "--resume")
+    done(*lists, "--restart")
+    assert "objective=softmax" in Run.load(Path(folder)).settings
+
+
 def test_protocols_settle_what_they_are_about() -> None:
     train = ("recommenders", "train", "Bookshop")
     message = refused(*train, "--folder", "other", "--set", "negatives=fresh")
