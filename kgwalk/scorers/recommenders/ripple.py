@@ -28,6 +28,8 @@ Update = Literal["plus-transform", "plus", "none"]
 
 #: Numbers held at once when all items are scored.
 _CELLS = 1 << 23
+#: Relations for each fact of a hop up to which a product with all of them is faster than one for each fact.
+_FEW = 4
 
 
 @dataclass(frozen=True)
@@ -190,13 +192,19 @@ class RippleNet(Recommender):
         return (item * heard).sum(-1)
 
     def _answer(self, facts: tuple[Tensor, Tensor, Tensor], item: Tensor) -> Tensor:
-        """``o`` of one item each (n, dim), of heads, rows and tails (n, memory): v R is made once for each relation."""
+        """``o`` of one item each (n, dim), of heads, rows and tails (n, memory)."""
         heads, rows, tails = facts
-        dim = self.config.dim
-        asked = item @ self.relations.view(-1, dim, dim).transpose(0, 1).reshape(dim, -1)
-        asked = asked.view(len(item), len(self.relations), dim)[torch.arange(len(item))[:, None], rows]
-        likely = torch.softmax((asked * self.entities[heads]).sum(-1), -1)
+        likely = torch.softmax(self._asked(item, heads, rows), -1)
         return (likely[..., None] * self.entities[tails]).sum(1)
+
+    def _asked(self, item: Tensor, heads: Tensor, rows: Tensor) -> Tensor:
+        """``v R h``, (n, memory): of few relations ``v R`` is made once for each, of many ``R h`` for each fact."""
+        dim, relations = self.config.dim, len(self.relations)
+        if relations > _FEW * self.config.memory:
+            return (self._moved(heads, rows) * item[:, None]).sum(-1)
+        asked = item @ self.relations.view(-1, dim, dim).transpose(0, 1).reshape(dim, -1)
+        asked = asked.view(len(item), relations, dim)[torch.arange(len(item))[:, None], rows]
+        return (asked * self.entities[heads]).sum(-1)
 
     def _moved(self, entities: Tensor, rows: Tensor) -> Tensor:
         """``R e`` of (n, m) entities, each with the matrix of its own row (n, m): (n, m, dim)."""

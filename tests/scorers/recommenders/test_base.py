@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import pytest
 import torch
 
 from kgwalk.scorers.recommenders.base import half_squares
@@ -23,3 +24,8 @@ def test_half_squares_leaves_what_needs_no_gradient_alone() -> None:
     assert learnt.grad is not None
     assert learnt.grad.tolist() == [3, 3, 3]
     assert given.grad is None
+
+
+def test_half_squares_of_a_large_table_are_as_exact_as_a_small_ones() -> None:
+    table = torch.randn(3_000_000, generator=torch.Generator().manual_seed(0))
+    assert half_squares(table).item() == pytest.approx(float((table.double() ** 2).sum()) / 2, rel=1e-6)

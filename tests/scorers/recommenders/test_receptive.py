@@ -313,9 +313,10 @@ def test_label_smoothness_moves_relations_alone(market: Recommendation) -> None:
     assert moved == {"users", "relations"}
 
 
-@pytest.mark.parametrize(("depth", "linked", "teaches"), [(1, False, False), (1, True, True), (2, False, True)])
-def test_label_smoothness_needs_a_labelled_item_in_reach(
-    caplog: pytest.LogCaptureFixture, depth: int, linked: bool, teaches: bool
+@pytest.mark.parametrize("linked", [False, True])
+@pytest.mark.parametrize("depth", [1, 2])
+def test_label_smoothness_needs_labelled_items_in_reach(
+    caplog: pytest.LogCaptureFixture, depth: int, linked: bool
 ) -> None:
     """Items without items for neighbours see no label at depth 1: the model is KGCN then, and says so."""
     dataset = make_labelled(linked=linked)
@@ -324,11 +325,37 @@ def test_label_smoothness_needs_a_labelled_item_in_reach(
     assert isinstance(model, KgnnLs)
     with caplog.at_level("WARNING"):
         model.learn_from(dataset, dataset.negatives["train"])
-    assert ("label smoothness teaches nothing" in caplog.text) is not teaches
-    users, items = torch.tensor(list(np.ndindex(len(dataset.users), len(dataset.items)))).T
+
+    first = dataset.users.last
+    train = [*dataset.splits["train"][:, [0, 2]].tolist(), *dataset.negatives["train"].tolist()]
+    pairs = {(user, item - first) for user, item in train}
+    field = model.field_entities.tolist()
+    reached = []
+    for user, item in sorted(pairs):
+        hops = [[item]]
+        for _ in range(depth):
+            hops.append([near for entity in hops[-1] for near in field[entity]])
+        reached.append(any((user, near) in pairs - {(user, item)} for hop in hops[1:] for near in hop))
+    assert model._labels_in_reach() == pytest.approx(np.mean(reached))
+    assert any(reached) is (linked or depth > 1)
+    assert ("label smoothness teaches next to nothing" in caplog.text) is not any(reached)
+
+    users, items = torch.tensor(sorted(pairs)).T
     model._propagated(users, items).square().sum().backward()  # type: ignore[no-untyped-call]
     assert model.relations.grad is not None
-    assert (float(model.relations.grad.abs().max()) > 1e-3) is teaches
+    assert (float(model.relations.grad.abs().max()) > 1e-3) is any(reached)
+
+
+def test_one_label_in_a_thousand_pairs_is_next_to_none(caplog: pytest.LogCaptureFixture) -> None:
+    dataset = make_labelled(linked=True)
+    model = KgnnLs.of(dataset, LabelSmoothConfig(dim=3, neighbours=4), 0)
+    assert isinstance(model, KgnnLs)
+    for share, told in ((0.0099, True), (0.01, False)):
+        caplog.clear()
+        model._labels_in_reach = lambda share=share: share  # type: ignore[method-assign, misc]
+        with caplog.at_level("WARNING"):
+            model.learn_from(dataset, dataset.negatives["train"])
+        assert ("1.0 % have another labelled item within 1 hops" in caplog.text) is told
 
 
 def test_penalties(market: Recommendation) -> None:

@@ -12,7 +12,7 @@ import torch
 
 from kgwalk.data.recommendation.dataset import Recommendation
 from kgwalk.graph import Expand
-from kgwalk.scorers.recommenders import RippleConfig, RippleNet
+from kgwalk.scorers.recommenders import RippleConfig, RippleNet, ripple
 from kgwalk.scorers.recommenders.base import knowledge_of
 from tests.scorers.recommenders.market import (
     check_comes_back,
@@ -74,6 +74,15 @@ def score_oracle(model: RippleNet, user: int, item: int) -> float:
         elif model.config.update == "plus":
             vector = vector + answer
     return float(heard @ vector)
+
+
+def test_many_relations_give_the_same_scores(market: Recommendation, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = made(market)
+    assert len(model.relations) <= ripple._FEW * model.config.memory
+    expected = model.pair_scores(*every_pair(model))
+    monkeypatch.setattr(ripple, "_FEW", 0)
+    torch.testing.assert_close(model.pair_scores(*every_pair(model)), expected)
+    check_gradients_flow(model)
 
 
 @pytest.mark.parametrize("hops", [1, 3])
