@@ -11,21 +11,22 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.up-to-date
 RAY := .venv-ray
-RAY_STAMP := $(RAY)/.up-to-date
+OLDEST := .venv-oldest
 METADATA := pyproject.toml setup.py constraints.txt
 CORE := $(wildcard csrc/core/*.cpp csrc/core/*.h csrc/bindings/*.cpp csrc/bindings/*.h)
 CPP := $(wildcard csrc/*/*.cpp csrc/*/*.h)
-PIP := $(BIN)/python -m pip --disable-pip-version-check -qq
-RAY_PIP := $(RAY)/bin/python -m pip --disable-pip-version-check -qq
+PIP_OPTIONS := --disable-pip-version-check -qq
+PIP := $(BIN)/python -m pip $(PIP_OPTIONS)
 SPEED := $(basename $(notdir $(wildcard benchmarks/*_speed.py)))
 FUZZ_INPUTS ?= 100000
 TIDY_STATES ?= 20000
 PYTEST_ARGS ?=
 JOBS ?= $(shell getconf _NPROCESSORS_ONLN)
+comma := ,
 CSRC := $(MAKE) --no-print-directory -C csrc -j$(JOBS)
 
 .DEFAULT_GOAL := help
-.PHONY: help setup quickstart test test-python test-cpp test-packaging test-pykeen test-ray test-torchrl lint lint-python lint-cpp format bench report sanitize fuzz docs clean
+.PHONY: help setup quickstart test test-python test-cpp test-packaging test-pykeen test-ray test-oldest test-torchrl lint lint-python lint-cpp format bench report sanitize fuzz docs clean
 
 help:  ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  %-16s %s\n", $$1, $$2}' $(firstword $(MAKEFILE_LIST))
@@ -75,19 +76,32 @@ test-pykeen: setup  ## our embedding models against PyKEEN's, and models that Py
 	  || $(PIP) install --no-compile -c constraints.txt -e ".[kge]"
 	$(BIN)/python -m pytest tests/pykeen $(PYTEST_ARGS)
 
-# RLlib takes Gymnasium 1.2.2 only, so this leg has an environment of its own; the C++ core is that of .venv.
-test-ray: setup $(RAY_STAMP)  ## a cluster on this machine, RLlib, and the environments on its Gymnasium; saves the outcome
+# An environment of its own, with the C++ core of .venv: where, constraints instead of those of constraints.txt, extras,
+# what else.
+define environment
+@[ -x $(1)/bin/python ] || { echo "making $(1)"; $(PYTHON) -m venv $(1); }
+@awk -F== 'NR == FNR {own[$$1]; print; next} !($$1 in own)' $(2) constraints.txt > $(1)/constraints.txt
+@$(1)/bin/python -m pip $(PIP_OPTIONS) install --no-compile "pip>=25.1"
+@echo "installing torch"
+@$(1)/bin/python -m pip $(PIP_OPTIONS) install --no-compile -c $(1)/constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
+@echo "installing kgwalk and its tools"
+@KGWALK_COMPILED=1 $(1)/bin/python -m pip $(PIP_OPTIONS) install --no-compile -c $(1)/constraints.txt -e ".[$(3)]" pytest hypothesis $(4)
+@touch $@
+endef
+
+# RLlib takes Gymnasium 1.2.2 only.
+test-ray: setup $(RAY)/.up-to-date  ## a cluster on this machine, RLlib, and the environments on its Gymnasium; saves the outcome
 	OMP_NUM_THREADS=1 $(RAY)/bin/python -m benchmarks.ray_leg --save -- $(PYTEST_ARGS)
 
-$(RAY_STAMP): pyproject.toml constraints.txt constraints-ray.txt
-	@[ -x $(RAY)/bin/python ] || { echo "making $(RAY)"; $(PYTHON) -m venv $(RAY); }
-	@grep -v '^gymnasium==' constraints.txt | cat - constraints-ray.txt > $(RAY)/constraints.txt
-	@$(RAY_PIP) install --no-compile "pip>=25.1"
-	@echo "installing torch"
-	@$(RAY_PIP) install --no-compile -c $(RAY)/constraints.txt $(if $(TORCH_INDEX),--index-url $(TORCH_INDEX)) torch
-	@echo "installing kgwalk and Ray"
-	@KGWALK_COMPILED=1 $(RAY_PIP) install --no-compile -c $(RAY)/constraints.txt -e ".[agents,ray]" pytest hypothesis
-	@touch $@
+$(RAY)/.up-to-date: pyproject.toml constraints.txt constraints-ray.txt
+	$(call environment,$(RAY),constraints-ray.txt,agents$(comma)ray)
+
+# What old releases warn of is theirs; tests/project is about this repository, not about what is installed.
+test-oldest: setup $(OLDEST)/.up-to-date  ## all Python tests with the oldest releases that pyproject.toml allows
+	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n $(JOBS) --ignore=tests/project -W ignore::DeprecationWarning $(PYTEST_ARGS)
+
+$(OLDEST)/.up-to-date: pyproject.toml constraints.txt constraints-oldest.txt
+	$(call environment,$(OLDEST),constraints-oldest.txt,agents$(comma)sb3$(comma)rdf$(comma)pettingzoo$(comma)minari,pytest-xdist)
 
 test-torchrl: setup  ## walkers as a TorchRL environment, and its PPO on Family; installs the extra torchrl
 	@$(BIN)/python -c 'from importlib.metadata import version; version("torchrl")' 2>/dev/null \
