@@ -55,5 +55,6 @@ TUNED: dict[str, dict[str, Settings]] = {
 }
 
 #: What a model is told where it learns to list items. A softmax over all items is one matrix product for these, and
-#: finds more on valid than their own objectives: on Last.FM KGAT has an NDCG@10 of .155 by it, by BPR .078.
+#: finds more on valid than BPR: an NDCG@10 of .155 against .078 for KGAT on Last.FM, of .107 against .046 for SVD and
+#: .115 against .049 for CKE on MovieLens-1M.
 LISTS: dict[str, tuple[str, ...]] = dict.fromkeys(("cke", "kgat", "svd"), ("objective=softmax",))

@@ -32,7 +32,8 @@ def floors() -> dict[str, Version]:
 
 def test_the_oldest_releases_are_those_that_are_tested() -> None:
     lines = (ROOT / "constraints-oldest.txt").read_text().splitlines()
-    pinned = dict(line.split("==") for line in lines if not line.startswith("#"))
+    pins = dict(line.split("==") for line in lines if not line.startswith("#"))
+    pinned = {name_of(name): Version(version) for name, version in pins.items()}
     expected = floors()
     del expected["torch"]  # older ones than that of constraints.txt are offered for GPUs only, by the gigabyte
-    assert {name_of(name): Version(version) for name, version in pinned.items()} == expected
+    assert {name: pinned.get(name) for name in expected} == expected
