@@ -12,6 +12,7 @@ from benchmarks.common import is_saved, print_table, save_result
 from benchmarks.completion import folder_of, stem_of
 from benchmarks.recommenders.rows import STUDIES
 from kgwalk import agents
+from kgwalk.agents.recommenders import RecommenderAgent
 from kgwalk.cli.settings import apply_settings
 from kgwalk.data import Recommendation
 from kgwalk.evaluation import evaluate_recommendations, paired_bootstrap
@@ -21,7 +22,7 @@ BENCH = "recommenders-teachers"
 #: Teachers; the first is the one that the paper has, and the others are held against it.
 TEACHERS = ("transe-dot", "item-cf", "kgcn", "kgat", "svd")
 #: How a recommender is trained that teaches lists: as the best of its kind in the table of lists.
-_TEACHER = ("select=ndcg@10", "negatives=fresh", "objective=pairs")
+_TEACHER = ("select=ndcg@10", "negatives=fresh")
 _SETTINGS = {"kgat": STUDIES["lists"].rows["kgat-softmax"].settings}
 _METRIC = "ndcg@10"
 
@@ -38,7 +39,9 @@ def run(dataset: Recommendation, seed: int, options: argparse.Namespace) -> None
         alone: dict[str, Any] = {}
         if kind is not None:
             config = kind.config_for(dataset.name)
-            told = _SETTINGS.get(name, _TEACHER if hasattr(config, "objective") else ())
+            told: tuple[str, ...] = ()
+            if issubclass(kind, RecommenderAgent):
+                told = _SETTINGS.get(name, (*_TEACHER, *(kind.settings_for_lists() or ("objective=pairs",))))
             config = apply_settings(config, list(told))
             folder = options.runs / "teachers" / stem_of(dataset, name, f"seed{seed}")
             teacher = kind.fit(dataset, config, folder, resume=True, seed=seed)
