@@ -21,7 +21,7 @@ from ..trainable import Trainable, check_seed, recommendation_for
 from ..training import Trainer, plain
 from .config import RecommenderTraining
 from .learner import Learner
-from .tuned import LISTS, TUNED
+from .tuned import FULL_SOFTMAX, LISTS, TUNED
 
 
 class RecommenderAgent(Trainable[RecommenderTraining]):
@@ -57,9 +57,9 @@ class RecommenderAgent(Trainable[RecommenderTraining]):
         return RecommenderTraining(model=kind.Config(**model), **settings)
 
     @classmethod
-    def settings_for_lists(cls) -> tuple[str, ...]:
-        """``key=value`` that are better than the defaults where the model learns to list items."""
-        return LISTS.get(cls.name, ())
+    def settings_for_lists(cls, num_items: int) -> tuple[str, ...]:
+        """``key=value`` that are better than the defaults where the model learns to list some of so many items."""
+        return LISTS.get(cls.name, ()) if num_items <= FULL_SOFTMAX else ()
 
     @classmethod
     def trainer(cls, dataset: Dataset, config: RecommenderTraining, folder: Path, *, seed: int = 0) -> Trainer:

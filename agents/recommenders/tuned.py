@@ -58,3 +58,6 @@ TUNED: dict[str, dict[str, Settings]] = {
 #: finds more on valid than BPR: an NDCG@10 of .155 against .078 for KGAT on Last.FM, of .107 against .046 for SVD and
 #: .115 against .049 for CKE on MovieLens-1M.
 LISTS: dict[str, tuple[str, ...]] = dict.fromkeys(("cke", "kgat", "svd"), ("objective=softmax",))
+
+#: Items up to which they are: a step holds some six numbers for each row of its batch and each item.
+FULL_SOFTMAX = 20_000

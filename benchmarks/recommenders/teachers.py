@@ -41,7 +41,8 @@ def run(dataset: Recommendation, seed: int, options: argparse.Namespace) -> None
             config = kind.config_for(dataset.name)
             told: tuple[str, ...] = ()
             if issubclass(kind, RecommenderAgent):
-                told = _SETTINGS.get(name, (*_TEACHER, *(kind.settings_for_lists() or ("objective=pairs",))))
+                better = kind.settings_for_lists(len(dataset.items)) or ("objective=pairs",)
+                told = _SETTINGS.get(name, (*_TEACHER, *better))
             config = apply_settings(config, list(told))
             folder = options.runs / "teachers" / stem_of(dataset, name, f"seed{seed}")
             teacher = kind.fit(dataset, config, folder, resume=True, seed=seed)

@@ -31,6 +31,7 @@ from kgwalk.cli.train import (
 from kgwalk.files import write_atomically
 
 if TYPE_CHECKING:
+    from kgwalk.data import Dataset
     from kgwalk.evaluation import LabelledReport
     from kgwalk.evaluation.comparison import Measured
 
@@ -83,7 +84,7 @@ def train(
     folder = folder or _folder(Path("runs"), folder_of(dataset, data_dir), model, protocol, seed)
     labelled = protocol != "lists"
     if set_ or not resume:  # a run that is resumed has its settings
-        set_ = list(merged(_advised(model, protocol), set_ or ()))
+        set_ = list(merged(_advised(model, protocol, load_dataset(dataset, data_dir)), set_ or ()))
     run_training(
         dataset,
         model,
@@ -255,10 +256,16 @@ def _settled(model: str, protocol: Protocol) -> tuple[str, ...]:
     return tuple(f"{key}={value}" for key, value in _SETTLED[protocol].items() if key in has)
 
 
-def _advised(model: str, protocol: Protocol) -> tuple[str, ...]:
+def _advised(model: str, protocol: Protocol, dataset: Dataset) -> tuple[str, ...]:
     """Settings that suit a model and a protocol, which may be set otherwise."""
+    from kgwalk.agents.recommenders import RecommenderAgent
+    from kgwalk.data import Recommendation
+
     kind = import_agents().get(model)
-    return kind.settings_for_lists() if protocol == "lists" and hasattr(kind, "settings_for_lists") else ()
+    if protocol != "lists" or not issubclass(kind, RecommenderAgent) or not isinstance(dataset, Recommendation):
+        return ()
+    advised: tuple[str, ...] = kind.settings_for_lists(len(dataset.items))
+    return advised
 
 
 def _folder(folder: Path, dataset: str, model: str, protocol: Protocol, seed: int) -> Path:

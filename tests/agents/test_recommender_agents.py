@@ -473,3 +473,10 @@ def test_drawn_negatives_of_valid_are_known_nowhere() -> None:
         valid = labelled_valid(shop, positives, seed)
         assert keys(valid.pairs[valid.labels]) == keys(shop.splits["valid"][:, [0, 2]])
         assert not own & set(keys(valid.pairs[~valid.labels]))
+
+
+def test_a_softmax_over_very_many_items_is_not_advised() -> None:
+    svd = RECOMMENDER_AGENTS["svd"]
+    assert svd.settings_for_lists(20_000) == ("objective=softmax",)
+    assert svd.settings_for_lists(20_001) == ()
+    assert RECOMMENDER_AGENTS["kgcn"].settings_for_lists(10) == ()
