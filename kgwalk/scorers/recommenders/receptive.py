@@ -196,13 +196,13 @@ class Receptive(Recommender):
         share = self._labels_in_reach()
         if share < _FEW_LABELS:
             log.warning(
-                "%s: label smoothness teaches next to nothing here: of the training pairs of %s %.1f %% have another "
-                "labelled item within %d hops of theirs. So the model is kgcn; more are in reach with model.depth=%d "
-                "and model.spread=0.1",
+                "%s: label smoothness teaches next to nothing here: at depth %d %.1f %% of the training pairs of %s "
+                "have another labelled item in reach. So the model is kgcn; more have with model.depth=%d, "
+                "model.spread=0.1",
                 self.name,
-                dataset.name,
-                100 * share,
                 c.depth,
+                100 * share,
+                dataset.name,
                 c.depth + 1,
             )
 

@@ -355,7 +355,7 @@ def test_one_label_in_a_thousand_pairs_is_next_to_none(caplog: pytest.LogCapture
         model._labels_in_reach = lambda share=share: share  # type: ignore[method-assign, misc]
         with caplog.at_level("WARNING"):
             model.learn_from(dataset, dataset.negatives["train"])
-        assert ("1.0 % have another labelled item within 1 hops" in caplog.text) is told
+        assert ("at depth 1 1.0 % of the training pairs of" in caplog.text) is told
 
 
 def test_penalties(market: Recommendation) -> None:
