@@ -96,8 +96,9 @@ test-ray: setup $(RAY)/.up-to-date  ## a cluster on this machine, RLlib, and the
 $(RAY)/.up-to-date: pyproject.toml constraints.txt constraints-ray.txt
 	$(call environment,$(RAY),constraints-ray.txt,agents$(comma)ray)
 
-# What old releases warn of is theirs; tests/project is about this repository, not about what is installed.
-test-oldest: setup $(OLDEST)/.up-to-date  ## all Python tests with the oldest releases that pyproject.toml allows
+# What old releases warn of is theirs; tests/project is about this repository, not about what is installed. Old releases
+# have wheels for old Pythons: 3.10 to 3.12.
+test-oldest: setup $(OLDEST)/.up-to-date  ## the Python tests with the oldest releases that pyproject.toml allows, torch apart
 	OMP_NUM_THREADS=1 $(OLDEST)/bin/python -m pytest -n $(JOBS) --ignore=tests/project -W ignore::DeprecationWarning $(PYTEST_ARGS)
 
 $(OLDEST)/.up-to-date: pyproject.toml constraints.txt constraints-oldest.txt

@@ -55,8 +55,8 @@ TUNED: dict[str, dict[str, Settings]] = {
 }
 
 #: What a model is told where it learns to list items. A softmax over all items is one matrix product for these, and
-#: finds more on valid than BPR: an NDCG@10 of .155 against .078 for KGAT on Last.FM, of .107 against .046 for SVD and
-#: .115 against .049 for CKE on MovieLens-1M.
+#: finds more on valid than BPR: an NDCG@10 of .157 against .077 for KGAT on Last.FM (three seeds, twice the epochs), of
+#: .107 against .046 for SVD on MovieLens-1M (twelve epochs each).
 LISTS: dict[str, tuple[str, ...]] = dict.fromkeys(("cke", "kgat", "svd"), ("objective=softmax",))
 
 #: Items up to which they are: a step holds some six numbers for each row of its batch and each item.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -25,7 +26,6 @@ from kgwalk.cli.train import (
     TrainOn,
     default_folder,
     folder_of,
-    merged,
     run_training,
 )
 from kgwalk.files import write_atomically
@@ -61,7 +61,7 @@ def train(
         typer.Option(
             help="What it is trained on. ctr: the labelled split of the seed, with the split's own negatives; "
             "ctr-fresh: the same with negatives drawn anew in each epoch; lists: the dataset's own split, selected by "
-            "NDCG@10, by a softmax over all items where a model can."
+            "NDCG@10; cke, kgat and svd by a softmax over all items."
         ),
     ] = "ctr",
     seed: Seed = 0,
@@ -83,8 +83,6 @@ def train(
     settled = _settled(model, protocol)
     folder = folder or _folder(Path("runs"), folder_of(dataset, data_dir), model, protocol, seed)
     labelled = protocol != "lists"
-    if set_ or not resume:  # a run that is resumed has its settings
-        set_ = list(merged(_advised(model, protocol, load_dataset(dataset, data_dir)), set_ or ()))
     run_training(
         dataset,
         model,
@@ -98,6 +96,7 @@ def train(
         threads=threads,
         labels=seed if labelled else None,
         settled=settled,
+        advised=None if labelled else partial(_advised, model),
         then="kgwalk recommenders evaluate" if labelled else "kgwalk evaluate",
     )
 
@@ -256,13 +255,13 @@ def _settled(model: str, protocol: Protocol) -> tuple[str, ...]:
     return tuple(f"{key}={value}" for key, value in _SETTLED[protocol].items() if key in has)
 
 
-def _advised(model: str, protocol: Protocol, dataset: Dataset) -> tuple[str, ...]:
-    """Settings that suit a model and a protocol, which may be set otherwise."""
+def _advised(model: str, dataset: Dataset) -> tuple[str, ...]:
+    """Settings by which a model learns to list items better than by its own."""
     from kgwalk.agents.recommenders import RecommenderAgent
     from kgwalk.data import Recommendation
 
     kind = import_agents().get(model)
-    if protocol != "lists" or not issubclass(kind, RecommenderAgent) or not isinstance(dataset, Recommendation):
+    if not issubclass(kind, RecommenderAgent) or not isinstance(dataset, Recommendation):
         return ()
     advised: tuple[str, ...] = kind.settings_for_lists(len(dataset.items))
     return advised

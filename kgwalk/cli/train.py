@@ -147,17 +147,19 @@ def run_training(
     threads: int | None = None,
     labels: int | None = None,
     settled: Sequence[str] = (),
+    advised: Callable[[Dataset], Sequence[str]] | None = None,
     prepare: Callable[[int], None] | None = None,
     share: Callable[[Dataset], Dataset] | None = None,
     command: str | None = None,
     then: str = "kgwalk evaluate",
 ) -> None:
-    """What all commands that train do; the arguments are their options, but for the last six.
+    """What all commands that train do; the arguments are their options, but for the last seven.
 
     ``labels`` is the seed of the labelled split to train on, None for the dataset's own split; ``settled`` are settings
-    that ``set_`` must leave alone; ``prepare`` is called with the number of threads before the agent looks for what it
-    stands on; ``share`` gives the dataset over graphs that processes share; ``command`` is noted in the run;
-    ``then`` is what to call with the run next.
+    that ``set_`` must leave alone; ``advised`` gives settings that a new run has unless ``set_`` has others;
+    ``prepare`` is called with the number of threads before the agent looks for what it stands on; ``share`` gives the
+    dataset over graphs that processes share; ``command`` is noted in the run; ``then`` is what to call with the run
+    next.
     """
     if resume and restart:
         raise ValueError("--resume goes on and --restart begins anew: give one of them")
@@ -175,6 +177,8 @@ def run_training(
     source = str(Path(dataset).resolve()) if own_data else data.name
     check_free(settled, set_ or ())
     settings = (*settled, *(set_ or ()))
+    suggested = () if advised is None else advised(data)
+    anew = (*settled, *_unless_set(suggested, set_ or ()), *(set_ or ()))
     begun = Run.load(folder) if resume and is_run(folder) else None
     if from_stage is not None and begun is None:
         raise FileNotFoundError(f"{folder} is no run: --from-stage goes back to a stage of one")
@@ -191,13 +195,15 @@ def run_training(
             raise ValueError(f"{folder} is a run by another protocol: give its own to resume it")
         if from_stage is not None:
             settings = merged(begun.settings, settings)
-        elif set_ and configured(settings) != configured(begun.settings):
+        elif set_ and configured(begun.settings) not in (configured(settings), configured(anew)):
             raise ValueError(
                 f"{folder} was begun with other settings: --resume needs no --set; for others, --restart begins anew"
             )
         else:
             settings = begun.settings
         threads = begun.threads if threads is None else threads
+    else:
+        settings = anew
     config = configured(settings)
     if show_config:
         out.print(config_table(config))
@@ -239,6 +245,12 @@ def run_training(
 def merged(before: Sequence[str], after: Sequence[str]) -> tuple[str, ...]:
     """Settings one after the other, the last of each key."""
     return tuple({_key(setting): setting for setting in (*before, *after)}.values())
+
+
+def _unless_set(advised: Sequence[str], settings: Sequence[str]) -> list[str]:
+    """What is advised about keys that no setting has."""
+    keys = {_key(setting) for setting in settings}
+    return [setting for setting in advised if _key(setting) not in keys]
 
 
 def check_free(settled: Sequence[str], settings: Sequence[str]) -> None:

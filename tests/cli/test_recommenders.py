@@ -121,12 +121,22 @@ def test_lists_are_learnt_by_a_softmax_where_a_model_can_unless_told_otherwise()
     assert "softmax" in done(*lists, "--show-config")
     assert "softmax" not in done(*lists, "--set", "objective=pairs", "--show-config")
     assert "softmax" not in done("recommenders", "train", "Bookshop", "--protocol", "lists", "--show-config")
-    done(*lists, "--set", "objective=pairs")
-    folder = "runs/bookshop-svd-lists-seed0"
-    assert "objective=pairs" in Run.load(Path(folder)).settings
-    done("recommenders", "train", "Bookshop", "--model", "svd", "--protocol", "lists", "--resume")
+    assert "--set epochs=abc" in refused(*lists, "--set", "epochs=abc", "--set", "epochs=1", "--show-config")
+
+    def settings(folder: str) -> tuple[str, ...]:
+        return Run.load(Path(folder)).settings
+
+    pairs, folder = ("--set", "objective=pairs"), "runs/bookshop-svd-lists-seed0"
+    done(*lists, *pairs)
+    for again in ((), ("--set", "epochs=1", *pairs)):
+        done(*train[:-2], "--protocol", "lists", "--resume", *again)
+        assert "objective=pairs" in settings(folder)
+    assert "begun with other settings" in refused(*lists, "--resume")
     done(*lists, "--restart")
-    assert "objective=softmax" in Run.load(Path(folder)).settings
+    assert "objective=softmax" in settings(folder)
+    done(*lists, "--resume")
+    done(*lists, "--resume", "--folder", "not-there-yet")
+    assert "objective=softmax" in settings("not-there-yet")
 
 
 def test_protocols_settle_what_they_are_about() -> None:

@@ -1,4 +1,4 @@
-"""`make test-oldest` tests the oldest releases that pyproject.toml allows, and no others."""
+"""`make test-oldest` tests the oldest releases that pyproject.toml allows."""
 
 from __future__ import annotations
 

@@ -197,13 +197,12 @@ class Receptive(Recommender):
         if share < _FEW_LABELS:
             log.warning(
                 "%s: label smoothness teaches next to nothing here: at depth %d %.1f %% of the training pairs of %s "
-                "have another labelled item in reach. So the model is kgcn; more have with model.depth=%d, "
-                "model.spread=0.1",
+                "have another labelled item in reach. So the model is all but kgcn; more may have them at a greater "
+                "model.depth, which needs model.spread=0.1",
                 self.name,
                 c.depth,
                 100 * share,
                 dataset.name,
-                c.depth + 1,
             )
 
     def begin_epoch(self, epoch: int, seed: int) -> None:
