@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import ClassVar
@@ -29,7 +30,7 @@ class ModelConfig:
             raise ValueError(f"dim must be a whole number from 2 to {1 << 16}, got {self.dim!r}")
 
 
-class EmbeddingModel(nn.Module):
+class EmbeddingModel(nn.Module, ABC):
     """Scores a fact by holding a vector made of source and relation against the target's vector.
 
     All models here have this form, so one matrix product scores all targets of many queries. Inverse relations have
@@ -79,6 +80,7 @@ class EmbeddingModel(nn.Module):
         nn.init.normal_(self.entities, std=1e-3)
         nn.init.normal_(self.relations, std=1e-3)
 
+    @abstractmethod
     def query(self, sources: Tensor, relations: Tensor) -> Tensor:
         """Vectors of queries, (n, dim).
 
@@ -86,7 +88,6 @@ class EmbeddingModel(nn.Module):
             sources: (n, dim) float32, vectors of the sources.
             relations: (n, relation_dim) float32, vectors of the relations.
         """
-        raise NotImplementedError
 
     def targets(self, entities: Tensor, relation: Tensor) -> Tensor:
         """What targets (m, dim) look like to a relation (relation_dim,): themselves, unless the model ``projects``."""

@@ -5,7 +5,8 @@ from .base import Neighbour, Objective, Recommender, RecommenderConfig
 from .collaborative import Cke, CkeConfig
 from .factorization import Fm, FmConfig, FmTransE, FmTransEConfig, Svd, SvdConfig
 from .metapath_features import Per, PerConfig
-from .receptive import Kgcn, KgnnLs, MiKgnn, Receptive, ReceptiveConfig
+from .receptive import Kgcn, KgnnLs, MiKgnn, Receptive
+from .receptive_config import ReceptiveConfig
 from .ripple import RippleConfig, RippleNet
 
 RECOMMENDERS: dict[str, type[Recommender]] = {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, Literal, NamedTuple
@@ -85,7 +86,7 @@ class Neighbour(NamedTuple):
     hop: int
 
 
-class Recommender(nn.Module):
+class Recommender(nn.Module, ABC):
     """Scores items for users.
 
     Users, items and entities are numbered apart: users from 0, entities of the knowledge graph from 0, the items first
@@ -167,9 +168,9 @@ class Recommender(nn.Module):
             if values.numel() and not 0 <= int(values.min()) <= int(values.max()) < bound:
                 raise ValueError(f"{key} holds numbers outside [0, {bound})")
 
+    @abstractmethod
     def pair_scores(self, users: Tensor, items: Tensor) -> Tensor:
         """Scores of pairs, (n,), of (n,) int64 each; the logit of a click where the objective is ``clicks``."""
-        raise NotImplementedError
 
     def all_scores(self, users: Tensor) -> Tensor:
         """Scores of all items for users (n,) int64: (n, items)."""
